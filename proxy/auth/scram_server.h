@@ -30,6 +30,7 @@ class ScramServer {
 
   // A login that looks the same and always fails at its end. See MockScramVerifier.
   static ScramServer ForUnknownUser(std::string user, std::string_view secret,
+                                    int iterations = kScramDefaultIterations,
                                     std::string nonce = RandomNonce());
 
   // Takes client-first, returns server-first. Errors: 08P01 malformed or called twice, 0A000 an

@@ -67,8 +67,9 @@ struct ScramKeys {
 
 // A verifier that no password satisfies, for a user that has none (unknown, NOLOGIN, password
 // expired, not SCRAM). The same user always gets the same salt from the same secret, so that a
-// client cannot tell whether the user exists. `secret`: random bytes kept by the process.
-// (PostgreSQL: mock_scram_secret.)
-[[nodiscard]] ScramVerifier MockScramVerifier(std::string_view user, std::string_view secret);
+// client cannot tell whether the user exists. `secret`: random bytes kept by the process;
+// `iterations`: what real verifiers have. (PostgreSQL: mock_scram_secret.)
+[[nodiscard]] ScramVerifier MockScramVerifier(std::string_view user, std::string_view secret,
+                                              int iterations = kScramDefaultIterations);
 
 }  // namespace meridian
