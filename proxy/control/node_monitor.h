@@ -1,0 +1,72 @@
+// Checks each node of the shard map at an interval, on a thread per node: a node that hangs in a
+// connect or a query delays nobody else.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "proxy/control/node_states.h"
+#include "sharding/admin/shard_access.h"
+#include "sharding/shard_map.h"
+#include "sharding/string_map.h"
+
+namespace meridian {
+
+// Thread-safe.
+class NodeMonitor {
+ public:
+  // `on_change` is called on the nodes' threads, without a lock held, whenever States may have
+  // changed or a node was checked for the first time. It must not call Stop.
+  NodeMonitor(ShardAccess access, std::chrono::milliseconds interval,
+              std::function<void()> on_change);
+  ~NodeMonitor();  // Stop()
+  NodeMonitor(const NodeMonitor&) = delete;
+  NodeMonitor& operator=(const NodeMonitor&) = delete;
+
+  // Watches the nodes of this map from now on, those and no others. Nodes that stay keep their
+  // state. Does not wait for threads of nodes that are gone.
+  void Watch(const ShardMap& map);
+
+  // Parallel to map.shards(). Nodes that are not watched or not checked yet are unknown.
+  NodeStates States(const ShardMap& map);
+
+  // Whether each node of the map was checked at least once.
+  bool CheckedAll(const ShardMap& map) const;
+
+  // Has all nodes checked now.
+  void CheckNow();
+  void SetInterval(std::chrono::milliseconds interval);
+
+  // Ends all threads and waits for them. Any number of times.
+  void Stop();
+
+ private:
+  struct Node;
+  using NodeKey = std::pair<NodeAddress, std::string>;  // address, database
+
+  NodeKey KeyOf(const Shard& shard, const NodeAddress& address) const;
+  void Run(const std::stop_token& stop, Node& node);
+  // Waits for the interval or CheckNow.
+  void WaitForTurn(const std::stop_token& stop, uint64_t seen_checks_wanted);
+
+  const ShardAccess access_;
+  const std::function<void()> on_change_;
+  mutable std::mutex mu_;
+  std::condition_variable_any wake_;
+  // Guarded by mu_.
+  std::chrono::milliseconds interval_;
+  uint64_t checks_wanted_ = 0;  // grows with CheckNow
+  std::map<NodeKey, std::unique_ptr<Node>> nodes_;
+  std::vector<std::unique_ptr<Node>> leaving_;  // asked to stop, not joined yet
+  StringMap<ShardNodes> before_;                // by shard, what ChooseRoles gave last
+};
+
+}  // namespace meridian
