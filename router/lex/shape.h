@@ -10,7 +10,7 @@
 
 namespace meridian {
 
-// Sets `shape` (not readable SQL) and appends the literals of `text`, in order, to `literals`.
+// Sets `shape` (not readable SQL) and `literals`: those of `text`, in order.
 //
 // Two texts with equal shapes have the same parse tree but for the values of literals and for
 // locations; their n-th literals correspond. What is folded: literals (their kind stays, and

@@ -1,0 +1,74 @@
+// What the planner needs to know about the database's objects: a snapshot of the shards' system catalog.
+//
+// Immutable after Build; shared by all threads. Made by proxy/control from pg_class, pg_attribute, pg_proc,
+// pg_depend of the default shard.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "router/values.h"
+#include "sharding/shard_map.h"
+#include "sharding/string_map.h"
+
+namespace meridian {
+
+struct Column {
+  std::string name;
+  Oid type = 0;
+  bool generated = false;  // GENERATED ALWAYS AS (...) STORED: not in an INSERT's or COPY's default column list
+};
+
+struct Relation {
+  enum class Kind : uint8_t { kTable, kView, kMaterializedView, kSequence, kForeignTable, kOther };
+  TableName name;
+  Kind kind = Kind::kTable;
+  std::vector<Column> columns;  // in attnum order, dropped ones left out
+  // Tables that a view reads, through all levels of views; the partitioned ancestor of a partition is in `ancestors`.
+  std::vector<TableName> reads;
+  std::vector<TableName> ancestors;
+  bool has_opaque_functions = false;  // a view that calls a function outside of pg_catalog or a volatile one
+};
+
+// The worst (most volatile) of a name's overloads, since the planner does not resolve overloads.
+enum class Volatility : uint8_t { kImmutable, kStable, kVolatile };
+
+struct FunctionInfo {
+  std::string schema;
+  std::string name;
+  Volatility volatility = Volatility::kVolatile;
+  bool set_returning = false;
+  bool aggregate = false;
+  bool window = false;
+};
+
+class Schema {
+ public:
+  // `version` tells two snapshots apart; it only grows. `search_path_default` is the server's default,
+  // for sessions that set none.
+  static std::shared_ptr<const Schema> Build(uint64_t version, std::vector<Relation> relations,
+                                             std::vector<FunctionInfo> functions);
+
+  uint64_t version() const { return version_; }
+  // nullptr: no such relation.
+  const Relation* Find(std::string_view schema, std::string_view name) const;
+  // As PostgreSQL resolves an unqualified name: pg_catalog first unless it is named in the path.
+  const Relation* Resolve(const std::vector<std::string>& search_path, std::string_view name) const;
+  // All overloads of the name in pg_catalog (`schema` empty or "pg_catalog") or in `schema`; nullptr: none.
+  const FunctionInfo* FindFunction(std::string_view schema, std::string_view name) const;
+  // Whether a function of this name exists outside of pg_catalog (it may hide or overload the built-in one).
+  bool HasUserFunction(std::string_view name) const;
+
+ private:
+  uint64_t version_ = 0;
+  std::vector<Relation> relations_;
+  std::vector<FunctionInfo> functions_;
+  StringMap<StringMap<size_t>> relation_by_schema_and_name_;
+  StringMap<StringMap<size_t>> function_by_schema_and_name_;
+  StringMap<bool> user_function_names_;
+};
+
+}  // namespace meridian

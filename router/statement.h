@@ -1,0 +1,117 @@
+// What Meridian knows about one SQL statement before its values are known.
+//
+// A Statement is made once per shape (a text without its literals) and shared by all executions of that
+// shape in one worker, under one shard map and one schema version. Immutable; one worker only (Ref).
+#pragma once
+
+#include <absl/status/status.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "router/ref.h"
+#include "router/values.h"
+
+namespace meridian {
+
+struct RouteProgram;  // router/plan: how to find the shards from the values
+struct CopySpec;      // router/copy: columns, format and options of a COPY
+
+enum class Verb : uint8_t {
+  kEmpty,
+  // Data
+  kSelect,  // SELECT, VALUES, TABLE; also WITH ... SELECT
+  kInsert,
+  kUpdate,
+  kDelete,
+  kMerge,
+  kCopyIn,
+  kCopyOut,
+  kTruncate,
+  kLock,
+  kCall,  // CALL, DO
+  kExplain,
+  kDdl,
+  kMaintenance,  // VACUUM, ANALYZE, REINDEX, CLUSTER, CHECKPOINT, ... CONCURRENTLY
+  // Transactions
+  kBegin,
+  kCommit,
+  kRollback,
+  kSavepoint,            // name
+  kReleaseSavepoint,     // name
+  kRollbackToSavepoint,  // name
+  kSetTransaction,       // SET TRANSACTION ...
+  kPrepareTransaction,
+  kFinishPrepared,  // COMMIT PREPARED, ROLLBACK PREPARED
+  // Session state
+  kSet,         // name, arguments, local; SET x TO DEFAULT is kReset
+  kReset,       // name, or all
+  kShow,        // name
+  kDiscard,     // all: DISCARD ALL; otherwise PLANS, SEQUENCES, TEMP (name)
+  kPrepare,     // name, name_range, body_range, body
+  kExecute,     // name, name_range
+  kDeallocate,  // name, or all
+  kListen,      // name
+  kUnlisten,    // name, or all
+  kNotify,
+  kDeclareCursor,  // name
+  kFetch,          // FETCH, MOVE: name
+  kCloseCursor,    // name, or all
+  kOther,          // anything else, and text that the parser does not know
+};
+
+// Why a session must keep its server connection after this statement succeeded, beyond its transaction.
+enum class PinReason : uint8_t {
+  kNone,
+  kTemporaryTable,
+  kListen,
+  kHoldCursor,
+  kAdvisoryLock,   // session-level pg_advisory_lock and friends
+  kOpaqueSetting,  // set_config with arguments that are not literals, LOAD, DO, ... : state we cannot follow
+};
+inline constexpr size_t kPinReasonCount = 6;
+std::string_view PinReasonName(PinReason reason);
+
+struct Statement : RefCounted {
+  Statement();
+  ~Statement();
+
+  Verb verb = Verb::kOther;
+  PinReason pin = PinReason::kNone;
+
+  // Whether running it may change data, or anything else that outlives it, on a shard. False only where
+  // that is certain (see design: no locking clause, no volatile function, no data-modifying CTE).
+  bool writes = true;
+  // SET LOCAL; set_config(..., true).
+  bool local = false;
+  // DISCARD ALL, RESET ALL, DEALLOCATE ALL, UNLISTEN *, CLOSE ALL.
+  bool all = false;
+  // COMMIT AND CHAIN, ROLLBACK AND CHAIN.
+  bool chain = false;
+  // Runs outside of a transaction block only (VACUUM, CREATE INDEX CONCURRENTLY, CREATE DATABASE, ...).
+  bool needs_own_transaction = false;
+  // Whether other texts of the same shape may share this Statement (nothing above or below depends on literals).
+  bool shared_by_shape = true;
+  // Changes what the schema snapshot holds: whoever runs it must have the schema loaded anew.
+  bool changes_schema = false;
+  // RETURNING, SELECT, ...: the statement returns rows.
+  bool returns_rows = false;
+
+  // The object of a session command, folded as PostgreSQL folds it; see Verb.
+  std::string name;
+  // SET: the values as PostgreSQL would read them (strings unquoted, numbers as written).
+  std::vector<std::string> arguments;
+  // Where `name` stands (quotes included), and the statement inside PREPARE ... AS and EXPLAIN, in the text.
+  TextRange name_range;
+  TextRange body_range;
+  Ref<const Statement> body;
+
+  // COPY of a sharded table from the client: how to find the key in its rows; otherwise null.
+  std::unique_ptr<const CopySpec> copy;
+  std::unique_ptr<const RouteProgram> route;
+};
+
+}  // namespace meridian
