@@ -1,0 +1,1 @@
+"""PostgreSQL servers and proxies for tests; see README.md."""
