@@ -12,13 +12,16 @@
 namespace meridian {
 
 enum class Route : uint8_t {
-  kSession,    // no shard needed: BEGIN, COMMIT, SET, DISCARD, ...: the session decides
-  kAny,        // every shard would answer the same: the one at hand
-  kOne,        // this shard, text untouched
-  kConcat,     // a read: each shard answers for its rows, in any order
-  kEvery,      // the same write on each of the shards, atomically; its count is that of one of them (reference tables, DDL)
-  kSum,        // the same write on each of the shards, atomically; its count is the sum (UPDATE, DELETE without key)
-  kSplit,      // an INSERT of several rows: each shard gets its rows (Router::SplitInsert), atomically; counts are added
+  kSession,  // no shard needed: BEGIN, COMMIT, SET, DISCARD, ...: the session decides
+  kAny,      // every shard would answer the same: the one at hand
+  kOne,      // this shard, text untouched
+  kConcat,   // a read: each shard answers for its rows, in any order
+  kEvery,    // the same write on each of the shards, atomically; its count is that of one of them
+             // (reference tables, DDL)
+  kSum,    // the same write on each of the shards, atomically; its count is the sum (UPDATE, DELETE
+           // without key)
+  kSplit,  // an INSERT of several rows: each shard gets its rows (Router::SplitInsert), atomically;
+           // counts are added
   kCopySplit,  // COPY FROM: each row to the shard of its key, atomically
 };
 std::string_view RouteName(Route route);

@@ -1,4 +1,5 @@
-// A counted pointer for values that belong to one worker: no atomics, so never share one between threads.
+// A counted pointer for values that belong to one worker: no atomics, so never share one between
+// threads.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,7 @@
 // The router: statement text + values + shard map + schema + session settings -> where it goes.
 //
-// One per worker, no locks, no I/O, no clock. `Analyze` is the plan cache; `Decide` is the hot path after it.
+// One per worker, no locks, no I/O, no clock. `Analyze` is the plan cache; `Decide` is the hot path
+// after it.
 #pragma once
 
 #include <absl/container/inlined_vector.h>
@@ -22,8 +23,8 @@
 
 namespace meridian {
 
-// The settings of a session on which the meaning of its text depends. Interned by the session layer: equal
-// contexts of a worker have equal `id`s, and different ones different ids.
+// The settings of a session on which the meaning of its text depends. Interned by the session
+// layer: equal contexts of a worker have equal `id`s, and different ones different ids.
 struct SqlContext {
   uint32_t id = 0;
   std::vector<std::string> search_path = {"public"};  // "$user" already replaced
@@ -35,7 +36,8 @@ struct Analysis {
   struct Part {
     TextRange range;  // without the ';'
     Ref<const Statement> statement;
-    // Its literals: `literals[first_literal, first_literal + literal_count)`; their ranges are in the whole text.
+    // Its literals: `literals[first_literal, first_literal + literal_count)`; their ranges are in
+    // the whole text.
     uint32_t first_literal = 0;
     uint32_t literal_count = 0;
   };
@@ -63,30 +65,31 @@ class Router {
   explicit Router(RouterLimits limits);
   ~Router();
 
-  // From now on plan with these; forgets all cached statements. Statements that are still held stay valid
-  // as values, but must be analyzed again: Decide refuses to mix (see StatementIsCurrent).
+  // From now on plan with these; forgets all cached statements. Statements that are still held stay
+  // valid as values, but must be analyzed again: Decide refuses to mix (see StatementIsCurrent).
   void Publish(std::shared_ptr<const ShardMap> map, std::shared_ptr<const Schema> schema);
   const ShardMap& map() const { return *map_; }
   const Schema& schema() const { return *schema_; }
   // Changes with each Publish.
   uint64_t generation() const { return generation_; }
 
-  // Splits and classifies `text`. Text that this grammar cannot parse, or that is too long to be parsed, becomes
-  // one opaque part (Verb::kOther or the verb its first word tells), never an error: the server is the judge.
-  // `parameter_types` are those declared in Parse (may be shorter than the parameters, 0 = not declared).
-  void Analyze(std::string_view text, const SqlContext& context, absl::Span<const Oid> parameter_types,
-               Analysis* analysis);
+  // Splits and classifies `text`. Text that this grammar cannot parse, or that is too long to be
+  // parsed, becomes one opaque part (Verb::kOther or the verb its first word tells), never an
+  // error: the server is the judge. `parameter_types` are those declared in Parse (may be shorter
+  // than the parameters, 0 = not declared).
+  void Analyze(std::string_view text, const SqlContext& context,
+               absl::Span<const Oid> parameter_types, Analysis* analysis);
 
   // Where this execution goes; an error (0A000 and others) when it cannot be done correctly.
   // Precondition: `statement` is of the current generation.
   absl::StatusOr<Decision> Decide(const Statement& statement, const Values& values,
                                   const RouteHints& hints) const;
-  // The shards to which the statement may go whatever the values (for a Parse or Describe that comes before its
-  // Bind): one of these will do. Never empty.
+  // The shards to which the statement may go whatever the values (for a Parse or Describe that
+  // comes before its Bind): one of these will do. Never empty.
   ShardSet Candidates(const Statement& statement, const RouteHints& hints) const;
 
-  // The parts of a kSplit decision. `values.text` is the text of the statement's part only, with literal
-  // ranges relative to it.
+  // The parts of a kSplit decision. `values.text` is the text of the statement's part only, with
+  // literal ranges relative to it.
   absl::StatusOr<std::vector<ShardInsert>> SplitInsert(const Statement& statement,
                                                        const Values& values) const;
 

@@ -1,7 +1,8 @@
-// What the planner needs to know about the database's objects: a snapshot of the shards' system catalog.
+// What the planner needs to know about the database's objects: a snapshot of the shards' system
+// catalog.
 //
-// Immutable after Build; shared by all threads. Made by proxy/control from pg_class, pg_attribute, pg_proc,
-// pg_depend of the default shard.
+// Immutable after Build; shared by all threads. Made by proxy/control from pg_class, pg_attribute,
+// pg_proc, pg_depend of the default shard.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,10 @@ namespace meridian {
 struct Column {
   std::string name;
   Oid type = 0;
-  bool generated = false;  // GENERATED ALWAYS AS (...) STORED: not in an INSERT's or COPY's default column list
+  bool generated =
+      false;  // GENERATED ALWAYS AS (...) STORED: not in an INSERT's or COPY's default column list
+
+  friend bool operator==(const Column&, const Column&) = default;
 };
 
 struct Relation {
@@ -27,10 +31,14 @@ struct Relation {
   TableName name;
   Kind kind = Kind::kTable;
   std::vector<Column> columns;  // in attnum order, dropped ones left out
-  // Tables that a view reads, through all levels of views; the partitioned ancestor of a partition is in `ancestors`.
+  // Tables that a view reads, through all levels of views; the partitioned ancestor of a partition
+  // is in `ancestors`.
   std::vector<TableName> reads;
   std::vector<TableName> ancestors;
-  bool has_opaque_functions = false;  // a view that calls a function outside of pg_catalog or a volatile one
+  bool has_opaque_functions =
+      false;  // a view that calls a function outside of pg_catalog or a volatile one, or locks rows
+
+  friend bool operator==(const Relation&, const Relation&) = default;
 };
 
 // The worst (most volatile) of a name's overloads, since the planner does not resolve overloads.
@@ -43,23 +51,29 @@ struct FunctionInfo {
   bool set_returning = false;
   bool aggregate = false;
   bool window = false;
+
+  friend bool operator==(const FunctionInfo&, const FunctionInfo&) = default;
 };
 
 class Schema {
  public:
-  // `version` tells two snapshots apart; it only grows. `search_path_default` is the server's default,
-  // for sessions that set none.
+  // `version` tells two snapshots apart; it only grows. `search_path_default` is the server's
+  // default, for sessions that set none.
   static std::shared_ptr<const Schema> Build(uint64_t version, std::vector<Relation> relations,
                                              std::vector<FunctionInfo> functions);
 
   uint64_t version() const { return version_; }
+  const std::vector<Relation>& relations() const { return relations_; }
+  const std::vector<FunctionInfo>& functions() const { return functions_; }
   // nullptr: no such relation.
   const Relation* Find(std::string_view schema, std::string_view name) const;
   // As PostgreSQL resolves an unqualified name: pg_catalog first unless it is named in the path.
   const Relation* Resolve(const std::vector<std::string>& search_path, std::string_view name) const;
-  // All overloads of the name in pg_catalog (`schema` empty or "pg_catalog") or in `schema`; nullptr: none.
+  // All overloads of the name in pg_catalog (`schema` empty or "pg_catalog") or in `schema`;
+  // nullptr: none.
   const FunctionInfo* FindFunction(std::string_view schema, std::string_view name) const;
-  // Whether a function of this name exists outside of pg_catalog (it may hide or overload the built-in one).
+  // Whether a function of this name exists outside of pg_catalog (it may hide or overload the
+  // built-in one).
   bool HasUserFunction(std::string_view name) const;
 
  private:

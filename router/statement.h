@@ -1,7 +1,8 @@
 // What Meridian knows about one SQL statement before its values are known.
 //
-// A Statement is made once per shape (a text without its literals) and shared by all executions of that
-// shape in one worker, under one shard map and one schema version. Immutable; one worker only (Ref).
+// A Statement is made once per shape (a text without its literals) and shared by all executions of
+// that shape in one worker, under one shard map and one schema version. Immutable; one worker only
+// (Ref).
 #pragma once
 
 #include <absl/status/status.h>
@@ -63,14 +64,16 @@ enum class Verb : uint8_t {
   kOther,          // anything else, and text that the parser does not know
 };
 
-// Why a session must keep its server connection after this statement succeeded, beyond its transaction.
+// Why a session must keep its server connection after this statement succeeded, beyond its
+// transaction.
 enum class PinReason : uint8_t {
   kNone,
   kTemporaryTable,
   kListen,
   kHoldCursor,
   kAdvisoryLock,   // session-level pg_advisory_lock and friends
-  kOpaqueSetting,  // set_config with arguments that are not literals, LOAD, DO, ... : state we cannot follow
+  kOpaqueSetting,  // set_config with arguments that are not literals, LOAD, DO, ... : state we
+                   // cannot follow
 };
 inline constexpr size_t kPinReasonCount = 6;
 std::string_view PinReasonName(PinReason reason);
@@ -82,8 +85,9 @@ struct Statement : RefCounted {
   Verb verb = Verb::kOther;
   PinReason pin = PinReason::kNone;
 
-  // Whether running it may change data, or anything else that outlives it, on a shard. False only where
-  // that is certain (see design: no locking clause, no volatile function, no data-modifying CTE).
+  // Whether running it may change data, or anything else that outlives it, on a shard. False only
+  // where that is certain (see design: no locking clause, no volatile function, no data-modifying
+  // CTE).
   bool writes = true;
   // SET LOCAL; set_config(..., true).
   bool local = false;
@@ -91,9 +95,11 @@ struct Statement : RefCounted {
   bool all = false;
   // COMMIT AND CHAIN, ROLLBACK AND CHAIN.
   bool chain = false;
-  // Runs outside of a transaction block only (VACUUM, CREATE INDEX CONCURRENTLY, CREATE DATABASE, ...).
+  // Runs outside of a transaction block only (VACUUM, CREATE INDEX CONCURRENTLY, CREATE DATABASE,
+  // ...).
   bool needs_own_transaction = false;
-  // Whether other texts of the same shape may share this Statement (nothing above or below depends on literals).
+  // Whether other texts of the same shape may share this Statement (nothing above or below depends
+  // on literals).
   bool shared_by_shape = true;
   // Changes what the schema snapshot holds: whoever runs it must have the schema loaded anew.
   bool changes_schema = false;
@@ -104,7 +110,8 @@ struct Statement : RefCounted {
   std::string name;
   // SET: the values as PostgreSQL would read them (strings unquoted, numbers as written).
   std::vector<std::string> arguments;
-  // Where `name` stands (quotes included), and the statement inside PREPARE ... AS and EXPLAIN, in the text.
+  // Where `name` stands (quotes included), and the statement inside PREPARE ... AS and EXPLAIN, in
+  // the text.
   TextRange name_range;
   TextRange body_range;
   Ref<const Statement> body;

@@ -20,13 +20,13 @@ struct TextRange {
 };
 
 enum class LiteralKind : uint8_t {
-  kInteger,         // 42
-  kNumeric,         // 4.2e1, or an integer beyond int8
-  kString,          // 'it''s' (standard_conforming_strings decides about backslashes)
-  kEscapeString,    // E'...'
-  kUnicodeString,   // U&'...'
-  kDollarString,    // $tag$...$tag$
-  kBitString,       // B'...' or X'...'
+  kInteger,        // 42
+  kNumeric,        // 4.2e1, or an integer beyond int8
+  kString,         // 'it''s' (standard_conforming_strings decides about backslashes)
+  kEscapeString,   // E'...'
+  kUnicodeString,  // U&'...'
+  kDollarString,   // $tag$...$tag$
+  kBitString,      // B'...' or X'...'
 };
 
 struct Literal {
@@ -37,8 +37,8 @@ struct Literal {
 
 // One parameter value of a Bind message.
 struct Parameter {
-  Oid type = 0;         // as declared in Parse; 0: left to the server
-  bool binary = false;  // format code 1
+  Oid type = 0;                           // as declared in Parse; 0: left to the server
+  bool binary = false;                    // format code 1
   std::optional<std::string_view> value;  // nullopt: NULL
 };
 

@@ -1,5 +1,5 @@
-// Reads the fields of a message body. Never past its end: after a field that is not there, ok() is false
-// and every further read gives zero or an empty view.
+// Reads the fields of a message body. Never past its end: after a field that is not there, ok() is
+// false and every further read gives zero or an empty view.
 #pragma once
 
 #include <cstdint>

@@ -39,8 +39,8 @@ ErrorFields ParseErrorFields(std::string_view body) {
 }
 
 SqlError ToSqlError(const ErrorFields& fields) {
-  return {.sqlstate = std::string(fields.sqlstate.size() == 5 ? fields.sqlstate
-                                                              : sqlstate::kInternalError),
+  return {.sqlstate =
+              std::string(fields.sqlstate.size() == 5 ? fields.sqlstate : sqlstate::kInternalError),
           .message = std::string(fields.message),
           .detail = std::string(fields.detail),
           .hint = std::string(fields.hint),

@@ -1,5 +1,5 @@
-// Reads the fields of an ErrorResponse or NoticeResponse. Every field is optional and unknown ones are skipped:
-// servers are untrusted input too (CVE-2026-6666).
+// Reads the fields of an ErrorResponse or NoticeResponse. Every field is optional and unknown ones
+// are skipped: servers are untrusted input too (CVE-2026-6666).
 #pragma once
 
 #include <string_view>

@@ -6,9 +6,7 @@
 namespace meridian::wire {
 namespace {
 
-absl::Status BadMessage(const char* what) {
-  return SqlStatus(sqlstate::kProtocolViolation, what);
-}
+absl::Status BadMessage(const char* what) { return SqlStatus(sqlstate::kProtocolViolation, what); }
 
 }  // namespace
 

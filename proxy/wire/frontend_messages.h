@@ -1,6 +1,7 @@
 // Views of the client's extended-query messages; valid while the message is.
 //
-// Each Parse...() takes a message body (without type and length) and gives 08P01 where PostgreSQL does.
+// Each Parse...() takes a message body (without type and length) and gives 08P01 where PostgreSQL
+// does.
 #pragma once
 
 #include <absl/container/inlined_vector.h>

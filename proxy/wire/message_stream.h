@@ -1,7 +1,8 @@
 // Cuts a server's byte stream into messages without buffering the bulk of it.
 //
-// DataRow and CopyData, which may be as large as the server likes, are handed on in the chunks in which they come;
-// every other message is handed on whole, kept until it is complete if reads cut it.
+// DataRow and CopyData, which may be as large as the server likes, are handed on in the chunks in
+// which they come; every other message is handed on whole, kept until it is complete if reads cut
+// it.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +24,8 @@ class MessageStream {
   struct Event {
     Kind kind = Kind::kNone;
     char type = 0;
-    bool starts = false;  // kChunk: holds the message's first byte
-    bool ends = false;    // kChunk: holds the message's last byte
+    bool starts = false;     // kChunk: holds the message's first byte
+    bool ends = false;       // kChunk: holds the message's last byte
     std::string_view bytes;  // header included; valid until the next call
     std::string_view body() const { return bytes.substr(kHeaderBytes); }
   };
@@ -42,7 +43,7 @@ class MessageStream {
   Event Continue(std::string_view& bytes);
   Event StartChunk(std::string_view& bytes, char type, uint64_t size);
 
-  std::string partial_;      // the start of a message that a read has cut
+  std::string partial_;        // the start of a message that a read has cut
   bool partial_done_ = false;  // partial_ was handed out: forget it at the next call
   uint64_t chunk_left_ = 0;
   char chunk_type_ = 0;

@@ -132,7 +132,9 @@ void AppendTextDataRow(std::string& out, std::initializer_list<std::string_view>
   }
 }
 
-void AppendQuery(std::string& out, std::string_view text) { MessageBuilder(out, kQuery).String(text); }
+void AppendQuery(std::string& out, std::string_view text) {
+  MessageBuilder(out, kQuery).String(text);
+}
 
 void AppendParse(std::string& out, std::string_view name, std::string_view text,
                  const std::string_view parameter_types) {

@@ -1,7 +1,8 @@
 // Appends messages to a string.
 //
-// All lengths are computed in 64 bits; a message that would pass the protocol's limit is the caller's bug
-// for messages of our own and must be checked by the caller (kLargeMessageLimit) where client bytes go in.
+// All lengths are computed in 64 bits; a message that would pass the protocol's limit is the
+// caller's bug for messages of our own and must be checked by the caller (kLargeMessageLimit) where
+// client bytes go in.
 #pragma once
 
 #include <cstdint>
@@ -57,8 +58,9 @@ void AppendParse(std::string& out, std::string_view name, std::string_view text,
                  const std::string_view parameter_types);  // parameter_types: OIDs in network order
 void AppendSync(std::string& out);
 void AppendClose(std::string& out, char kind, std::string_view name);
-void AppendStartup(std::string& out,
-                   const std::initializer_list<std::pair<std::string_view, std::string_view>>& parameters);
+void AppendStartup(
+    std::string& out,
+    const std::initializer_list<std::pair<std::string_view, std::string_view>>& parameters);
 void AppendCancelRequest(std::string& out, uint32_t pid, std::string_view secret);
 
 }  // namespace meridian::wire

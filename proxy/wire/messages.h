@@ -67,8 +67,8 @@ inline constexpr char kIdle = 'I';
 inline constexpr char kInTransaction = 'T';
 inline constexpr char kFailedTransaction = 'E';
 
-// The length announced for `type` in a client's message, checked as PostgreSQL's SocketBackend does: false for an
-// unknown type or a length outside of its limits.
+// The length announced for `type` in a client's message, checked as PostgreSQL's SocketBackend
+// does: false for an unknown type or a length outside of its limits.
 enum class LengthCheck : uint8_t { kOk, kUnknownType, kBadLength };
 LengthCheck CheckClientMessage(char type, uint32_t length);
 

@@ -1,4 +1,5 @@
-// COPY ... FROM STDIN into a sharded table: what the splitter must know, from the statement and the schema.
+// COPY ... FROM STDIN into a sharded table: what the splitter must know, from the statement and the
+// schema.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +15,8 @@ enum class CopyFormat : uint8_t { kText, kCsv, kBinary };
 struct CopySpec {
   CopyFormat format = CopyFormat::kText;
   size_t distribution = 0;  // index into ShardMap::distributions()
-  // For each key column of the distribution, its place (from 0) among the columns that a row carries.
+  // For each key column of the distribution, its place (from 0) among the columns that a row
+  // carries.
   std::vector<size_t> key_fields;
   size_t field_count = 0;
 
@@ -27,8 +29,8 @@ struct CopySpec {
   // FORCE_NULL / FORCE_NOT_NULL, by key column.
   std::vector<bool> force_null;
   std::vector<bool> force_not_null;
-  // Whether client_encoding may contain bytes < 0x80 inside a character (BIG5, SJIS, GBK, ...): set by the session;
-  // the splitter then refuses, since it reads bytes.
+  // Whether client_encoding may contain bytes < 0x80 inside a character (BIG5, SJIS, GBK, ...): set
+  // by the session; the splitter then refuses, since it reads bytes.
 };
 
 }  // namespace meridian

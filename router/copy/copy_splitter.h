@@ -1,9 +1,10 @@
 // Cuts the byte stream of COPY ... FROM STDIN into rows and finds the shard of each row.
 //
-// Pure. The stream is cut as PostgreSQL cuts it (src/backend/commands/copyfromparse.c: CopyReadLineText,
-// CopyReadAttributesText, CopyReadAttributesCSV; binary header and tuples): CopyData messages may be cut anywhere.
-// Rows are not changed: what a shard gets is a concatenation of the client's own bytes, with the binary
-// header (or CSV header line) in front for each shard and the binary trailer behind.
+// Pure. The stream is cut as PostgreSQL cuts it (src/backend/commands/copyfromparse.c:
+// CopyReadLineText, CopyReadAttributesText, CopyReadAttributesCSV; binary header and tuples):
+// CopyData messages may be cut anywhere. Rows are not changed: what a shard gets is a concatenation
+// of the client's own bytes, with the binary header (or CSV header line) in front for each shard
+// and the binary trailer behind.
 #pragma once
 
 #include <absl/status/status.h>
@@ -21,8 +22,8 @@ namespace meridian {
 
 class CopySplitter {
  public:
-  // A run of whole rows for one shard, in the order of the input. Views into the bytes given to Feed or into
-  // the splitter's own buffer: valid until the next call.
+  // A run of whole rows for one shard, in the order of the input. Views into the bytes given to
+  // Feed or into the splitter's own buffer: valid until the next call.
   struct Piece {
     ShardIndex shard;
     std::string_view bytes;
@@ -34,16 +35,18 @@ class CopySplitter {
   CopySplitter(const CopySpec& spec, std::shared_ptr<const ShardMap> map);
   ~CopySplitter();
 
-  // Appends the pieces of all rows that `bytes` completes. Adjacent rows of one shard are one piece. Errors carry
-  // SQLSTATE and a message with the line number: 23502 for a NULL key, 22P04 bad file format, 22P02... bad key
-  // text, 0A000 for a key text that only the server could read. After an error only destruction.
+  // Appends the pieces of all rows that `bytes` completes. Adjacent rows of one shard are one
+  // piece. Errors carry SQLSTATE and a message with the line number: 23502 for a NULL key, 22P04
+  // bad file format, 22P02... bad key text, 0A000 for a key text that only the server could read.
+  // After an error only destruction.
   absl::Status Feed(std::string_view bytes, std::vector<Piece>* pieces);
-  // The stream ended (CopyDone): the last row may lack its newline; a binary stream without trailer is an error
-  // if PostgreSQL says so.
+  // The stream ended (CopyDone): the last row may lack its newline; a binary stream without trailer
+  // is an error if PostgreSQL says so.
   absl::Status Finish(std::vector<Piece>* pieces);
 
-  // What a shard must get before its first piece and after its last one: the binary header and trailer, the
-  // CSV header line. The header is known when Feed has read it; pieces come only after that.
+  // What a shard must get before its first piece and after its last one: the binary header and
+  // trailer, the CSV header line. The header is known when Feed has read it; pieces come only after
+  // that.
   std::string_view Header() const;
   std::string_view Trailer() const;
 
