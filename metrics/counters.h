@@ -85,7 +85,7 @@ struct alignas(64) WorkerMetrics {
   Counter prepared_evicted;     // Close sent because the connection held too many
   Counter settings_replays;     // settings restored on a server connection before a statement
 
-  // The epoch of the shard map that this worker uses.
+  // The epoch of the shard map that this worker uses; exported is the smallest.
   Gauge epoch;
 
   std::array<ShardMetrics, kShardSlots + 1> shards;

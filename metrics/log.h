@@ -3,7 +3,7 @@
 //   LogWarning("login failed", {{"client", id}, {"user", user}, {"sqlstate", "28P01"}});
 //
 // writes, as text or as a JSON object,
-//   2026-11-23 09:10:11.123 WARNING login failed client=17 user=ann sqlstate=28P01
+//   2026-11-23 09:10:11.123 warning login failed client=17 user=ann sqlstate=28P01
 //   {"time":"2026-11-23T09:10:11.123Z","level":"warning","message":"login failed","client":17,...}
 //
 // Thread-safe. A line goes to a queue that one background thread writes out, so that a slow disk or
@@ -43,7 +43,7 @@ struct LogOptions {
 [[nodiscard]] std::string StartLogging(const LogOptions& options);
 // Changes the level alone. Any thread.
 void SetLogLevel(LogLevel level);
-// Writes out all lines and goes back to standard error. At the end of the process.
+// Writes out all lines and goes back to standard error. Also done by exit().
 void StopLogging();
 
 // A field's value; borrows text until the call returns.

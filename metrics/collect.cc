@@ -1,0 +1,303 @@
+// From the workers' cells to Prometheus families: a table of names for the plain cells, and a few
+// loops for what is labelled. Names follow https://prometheus.io/docs/practices/naming.
+#include <prometheus/metric_family.h>
+
+#include <algorithm>
+#include <limits>
+#include <span>
+#include <utility>
+
+#include "metrics/exporter.h"
+
+namespace meridian {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Labels = std::vector<ClientMetric::Label>;
+
+constexpr double kSecondsPerMicrosecond = 1e-6;
+
+// How a cell is read: as a counter, a counter of microseconds shown in seconds, or a gauge.
+template <typename Owner>
+struct Metric {
+  std::string_view name;
+  std::string_view help;
+  double (*read)(const Owner&);
+  bool gauge;
+};
+
+template <auto kMember, typename Owner>
+constexpr Metric<Owner> CounterOf(std::string_view name, std::string_view help) {
+  return {name, help, [](const Owner& o) { return static_cast<double>((o.*kMember).Get()); },
+          false};
+}
+template <auto kMember, typename Owner>
+constexpr Metric<Owner> SecondsOf(std::string_view name, std::string_view help) {
+  return {name, help,
+          [](const Owner& o) {
+            return static_cast<double>((o.*kMember).Get()) * kSecondsPerMicrosecond;
+          },
+          false};
+}
+template <auto kMember, typename Owner>
+constexpr Metric<Owner> GaugeOf(std::string_view name, std::string_view help) {
+  return {name, help, [](const Owner& o) { return static_cast<double>((o.*kMember).Get()); }, true};
+}
+
+using W = WorkerMetrics;
+constexpr Metric<W> kWorkerTable[] = {
+    GaugeOf<&W::clients_connected, W>("meridian_clients_connected",
+                                      "Client connections, those not yet logged in included."),
+    GaugeOf<&W::clients_active, W>("meridian_clients_active",
+                                   "Clients that hold a server connection or are being answered."),
+    GaugeOf<&W::clients_waiting, W>("meridian_clients_waiting",
+                                    "Clients that wait for a server connection."),
+    CounterOf<&W::clients_accepted, W>("meridian_clients_accepted_total",
+                                       "Client connections accepted."),
+    CounterOf<&W::clients_refused, W>("meridian_clients_refused_total",
+                                      "Client connections refused by max_client_connections."),
+    CounterOf<&W::bytes_received, W>("meridian_client_received_bytes_total",
+                                     "Bytes received from clients."),
+    CounterOf<&W::bytes_sent, W>("meridian_client_sent_bytes_total", "Bytes sent to clients."),
+    CounterOf<&W::transactions, W>(
+        "meridian_transactions_total",
+        "Transactions ended; a statement outside of a transaction block is one."),
+    SecondsOf<&W::transaction_time_us, W>("meridian_transaction_seconds_total",
+                                          "Time spent in the transactions ended."),
+    CounterOf<&W::plan_cache_hits, W>("meridian_plan_cache_hits_total",
+                                      "Statements whose plan was found in the plan cache."),
+    CounterOf<&W::plan_cache_misses, W>("meridian_plan_cache_misses_total",
+                                        "Statements that had to be parsed and planned."),
+    GaugeOf<&W::plan_cache_entries, W>("meridian_plan_cache_entries", "Plans in the plan caches."),
+    CounterOf<&W::slow_statements, W>("meridian_slow_statements_total",
+                                      "Statements that took longer than log.slow_statement."),
+    CounterOf<&W::errors_synthesised, W>("meridian_errors_synthesised_total",
+                                         "Error responses made by the proxy, not by a node."),
+    CounterOf<&W::protocol_violations, W>("meridian_protocol_violations_total",
+                                          "Clients closed because of what they sent."),
+    CounterOf<&W::prepared_injected, W>(
+        "meridian_prepared_statements_injected_total",
+        "Statements prepared on a server connection that lacked them."),
+    CounterOf<&W::prepared_evicted, W>(
+        "meridian_prepared_statements_evicted_total",
+        "Prepared statements closed on a server connection that held too many."),
+    CounterOf<&W::settings_replays, W>(
+        "meridian_settings_replays_total",
+        "Times that a session's settings were restored on a server connection."),
+};
+
+using S = ShardMetrics;
+constexpr Metric<S> kShardTable[] = {
+    CounterOf<&S::bytes_received, S>("meridian_shard_received_bytes_total",
+                                     "Bytes received from the shard's nodes."),
+    CounterOf<&S::bytes_sent, S>("meridian_shard_sent_bytes_total",
+                                 "Bytes sent to the shard's nodes."),
+    GaugeOf<&S::servers_active, S>("meridian_servers_active",
+                                   "Server connections that serve a session."),
+    GaugeOf<&S::servers_idle, S>("meridian_servers_idle",
+                                 "Server connections that wait in a pool."),
+    GaugeOf<&S::servers_login, S>("meridian_servers_login", "Server connections being opened."),
+    CounterOf<&S::servers_opened, S>("meridian_servers_opened_total",
+                                     "Server connections opened and logged in."),
+    CounterOf<&S::servers_closed, S>("meridian_servers_closed_total",
+                                     "Server connections closed after they were logged in."),
+    CounterOf<&S::server_login_failures, S>("meridian_server_login_failures_total",
+                                            "Server connections that could not be opened."),
+    GaugeOf<&S::waiting, S>("meridian_shard_clients_waiting",
+                            "Clients that wait for a server connection of the shard."),
+    CounterOf<&S::waits, S>("meridian_shard_waits_total",
+                            "Waits for a server connection of the shard."),
+    CounterOf<&S::wait_timeouts, S>("meridian_shard_wait_timeouts_total",
+                                    "Waits that were ended by queue_timeout."),
+    SecondsOf<&S::wait_us, S>("meridian_shard_wait_seconds_total",
+                              "Time spent in the waits that have ended."),
+};
+
+using P = ProcessMetrics;
+constexpr Metric<P> kProcessTable[] = {
+    GaugeOf<&P::catalog_epoch, P>("meridian_catalog_epoch",
+                                  "Epoch of the newest shard map read from the catalog."),
+    GaugeOf<&P::schema_version, P>("meridian_schema_version",
+                                   "Version of the newest schema read from the shards."),
+    GaugeOf<&P::shards, P>("meridian_shards", "Shards in the newest shard map."),
+    GaugeOf<&P::catalog_connected, P>("meridian_catalog_connected",
+                                      "1 while the catalog can be read, otherwise 0."),
+    CounterOf<&P::catalog_errors, P>("meridian_catalog_errors_total",
+                                     "Failed reads of the catalog."),
+    CounterOf<&P::config_reloads, P>("meridian_config_reloads_total",
+                                     "Reloads of the configuration that took effect."),
+    GaugeOf<&P::start_time_seconds, P>("meridian_start_time_seconds",
+                                       "When the process started, in seconds since 1970."),
+};
+
+class Families {
+ public:
+  // The family that the samples which follow belong to.
+  void Begin(std::string_view name, std::string_view help, MetricType type) {
+    MetricFamily& family = families_.emplace_back();
+    family.name = name;
+    family.help = help;
+    family.type = type;
+  }
+  void Sample(double value, Labels labels = {}) {
+    ClientMetric& metric = families_.back().metric.emplace_back();
+    metric.label = std::move(labels);
+    (families_.back().type == MetricType::Gauge ? metric.gauge.value : metric.counter.value) =
+        value;
+  }
+  // Prometheus gets one bucket per power of two: a quarter of ours.
+  void Sample(const HistogramTotals& totals, Labels labels = {}) {
+    ClientMetric& metric = families_.back().metric.emplace_back();
+    metric.label = std::move(labels);
+    metric.histogram.sample_count = totals.count;
+    metric.histogram.sample_sum = static_cast<double>(totals.sum_us) * kSecondsPerMicrosecond;
+    uint64_t cumulative = 0;
+    for (size_t i = 0; i + 1 < HistogramBuckets::kCount; ++i) {
+      cumulative += totals.buckets[i];
+      if (i % HistogramBuckets::kSub != HistogramBuckets::kSub - 1) continue;
+      const double bound =
+          static_cast<double>(HistogramBuckets::UpperBound(i)) * kSecondsPerMicrosecond;
+      metric.histogram.bucket.push_back({.cumulative_count = cumulative, .upper_bound = bound});
+    }
+    metric.histogram.bucket.push_back(
+        {.cumulative_count = totals.count, .upper_bound = std::numeric_limits<double>::infinity()});
+  }
+  std::vector<MetricFamily> Take() { return std::move(families_); }
+
+ private:
+  std::vector<MetricFamily> families_;
+};
+
+using Workers = std::span<const WorkerMetrics* const>;
+
+template <typename Owner>
+void BeginFrom(Families& families, const Metric<Owner>& row) {
+  families.Begin(row.name, row.help, row.gauge ? MetricType::Gauge : MetricType::Counter);
+}
+
+template <typename Read>
+double SumOver(Workers workers, Read read) {
+  double sum = 0;
+  for (const WorkerMetrics* worker : workers) sum += static_cast<double>(read(*worker));
+  return sum;
+}
+
+template <typename Select>
+HistogramTotals TotalsOver(Workers workers, Select select) {
+  HistogramTotals totals;
+  for (const WorkerMetrics* worker : workers) select(*worker).AddTo(totals);
+  return totals;
+}
+
+void AddQueries(Families& families, Workers workers) {
+  families.Begin("meridian_queries_total", "Statements ended, by kind and outcome.",
+                 MetricType::Counter);
+  for (size_t kind = 0; kind < kQueryKindNames.size(); ++kind) {
+    for (size_t outcome = 0; outcome < kOutcomeNames.size(); ++outcome) {
+      families.Sample(
+          SumOver(workers, [&](const W& w) { return w.queries[kind].cells[outcome].Get(); }),
+          {{"kind", std::string(kQueryKindNames[kind])},
+           {"outcome", std::string(kOutcomeNames[outcome])}});
+    }
+  }
+  families.Begin("meridian_query_duration_seconds",
+                 "From a statement's arrival to the last byte of its answer, by kind.",
+                 MetricType::Histogram);
+  for (size_t kind = 0; kind < kQueryKindNames.size(); ++kind) {
+    families.Sample(TotalsOver(
+                        workers, [&](const W& w) -> auto& { return w.latency.cells[kind]; }),
+                    {{"kind", std::string(kQueryKindNames[kind])}});
+  }
+  families.Begin("meridian_wait_duration_seconds",
+                 "How long clients waited for a server connection, when they had to.",
+                 MetricType::Histogram);
+  families.Sample(TotalsOver(
+      workers, [](const W& w) -> auto& { return w.wait_time; }));
+}
+
+// One sample per label value, of a PerLabel member. `skip` leading values are never counted.
+template <typename Member, size_t kSize>
+void AddLabelled(Families& families, Workers workers, std::string_view label,
+                 const std::array<std::string_view, kSize>& names, Member member, size_t skip = 0) {
+  for (size_t i = skip; i < kSize; ++i) {
+    families.Sample(SumOver(workers, [&](const W& w) { return (w.*member).cells[i].Get(); }),
+                    {{std::string(label), std::string(names[i])}});
+  }
+}
+
+void AddLabelledFamilies(Families& families, Workers workers) {
+  families.Begin("meridian_logins_total", "Logins of clients, by outcome.", MetricType::Counter);
+  families.Sample(SumOver(workers, [](const W& w) { return w.logins_ok.Get(); }),
+                  {{"outcome", "ok"}});
+  families.Sample(SumOver(workers, [](const W& w) { return w.logins_failed.Get(); }),
+                  {{"outcome", "failed"}});
+  families.Begin("meridian_routes_total", "Statements, by how they were routed.",
+                 MetricType::Counter);
+  AddLabelled(families, workers, "route", kRouteKindNames, &W::routes);
+  families.Begin("meridian_pins_total",
+                 "Times that a session was pinned to its server connection, by reason.",
+                 MetricType::Counter);
+  AddLabelled(families, workers, "reason", kPinKindNames, &W::pins, 1);
+  families.Begin("meridian_pinned_sessions", "Sessions pinned to a server connection, by reason.",
+                 MetricType::Gauge);
+  AddLabelled(families, workers, "reason", kPinKindNames, &W::pinned_sessions, 1);
+  families.Begin("meridian_cancels_total", "Cancel requests, by how they ended.",
+                 MetricType::Counter);
+  AddLabelled(families, workers, "outcome", kCancelOutcomeNames, &W::cancels);
+}
+
+void AddShards(Families& families, Workers workers, const std::vector<std::string>& names) {
+  families.Begin("meridian_shard_statements_total",
+                 "Statements that the shard executed, by outcome.", MetricType::Counter);
+  for (size_t slot = 0; slot < names.size(); ++slot) {
+    for (size_t outcome = 0; outcome < kOutcomeNames.size(); ++outcome) {
+      families.Sample(
+          SumOver(workers,
+                  [&](const W& w) { return w.shards[slot].statements.cells[outcome].Get(); }),
+          {{"shard", names[slot]}, {"outcome", std::string(kOutcomeNames[outcome])}});
+    }
+  }
+  for (const Metric<S>& row : kShardTable) {
+    BeginFrom(families, row);
+    for (size_t slot = 0; slot < names.size(); ++slot) {
+      families.Sample(SumOver(workers, [&](const W& w) { return row.read(w.shards[slot]); }),
+                      {{"shard", names[slot]}});
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<MetricFamily> CollectMetrics(const MetricsRegistry& registry,
+                                         std::string_view version) {
+  std::vector<const WorkerMetrics*> list;  // they live as long as the registry
+  registry.ForEachWorker([&](const WorkerMetrics& worker) { list.push_back(&worker); });
+  const Workers workers(list);
+
+  Families families;
+  families.Begin("meridian_build_info", "Always 1; the label tells the version.",
+                 MetricType::Gauge);
+  families.Sample(1, {{"version", std::string(version)}});
+  for (const Metric<P>& row : kProcessTable) {
+    BeginFrom(families, row);
+    families.Sample(row.read(registry.process()));
+  }
+  families.Begin("meridian_workers", "Worker threads.", MetricType::Gauge);
+  families.Sample(static_cast<double>(workers.size()));
+  families.Begin("meridian_epoch", "The oldest epoch that a worker uses.", MetricType::Gauge);
+  int64_t epoch = list.empty() ? 0 : std::numeric_limits<int64_t>::max();
+  for (const WorkerMetrics* worker : workers) epoch = std::min(epoch, worker->epoch.Get());
+  families.Sample(static_cast<double>(epoch));
+  for (const Metric<W>& row : kWorkerTable) {
+    BeginFrom(families, row);
+    families.Sample(SumOver(workers, row.read));
+  }
+  AddLabelledFamilies(families, workers);
+  AddQueries(families, workers);
+  AddShards(families, workers, registry.SlotNames());
+  return families.Take();
+}
+
+}  // namespace meridian
