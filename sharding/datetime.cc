@@ -12,7 +12,7 @@ namespace {
 
 constexpr int64_t kMicrosecondsPerSecond = 1'000'000;
 constexpr int64_t kMicrosecondsPerDay = 86'400 * kMicrosecondsPerSecond;
-// 4714-11-24 BC; the days after 5874898-06-02 and 294276-12-31 (PostgreSQL: datatype/timestamp.h).
+// 4714-11-24 BC; the ends of 5874897 and of 294276 (PostgreSQL: datatype/timestamp.h).
 constexpr int64_t kFirstDay = -2'451'545;
 constexpr int64_t kEndOfDates = 2'147'483'494 + kFirstDay;
 constexpr int64_t kEndOfTimestamps = 9'223'371'331'200'000'000;

@@ -12,6 +12,7 @@
 #include <stdexcept>
 
 namespace meridian {
+inline namespace test_support {
 namespace {
 
 const passwd* UnprivilegedUser() {
@@ -83,4 +84,5 @@ std::string Tail(const std::string& path) {
   return text.size() <= kTailBytes ? text : text.substr(text.size() - kTailBytes);
 }
 
+}  // namespace test_support
 }  // namespace meridian

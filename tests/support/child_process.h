@@ -7,6 +7,7 @@
 #include <vector>
 
 namespace meridian {
+inline namespace test_support {
 
 // Starts argv[0] (searched in PATH) in a session of its own, output and errors appended to the file
 // `log`. `stdin_fd`: what it reads, -1 for /dev/null. Throws std::runtime_error where it cannot.
@@ -23,4 +24,5 @@ void GiveToUnprivileged(const std::string& path);
 // The last 2,000 bytes of a file, for error messages.
 std::string Tail(const std::string& path);
 
+}  // namespace test_support
 }  // namespace meridian

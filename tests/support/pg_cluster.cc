@@ -20,6 +20,7 @@
 #include "tests/support/child_process.h"
 
 namespace meridian {
+inline namespace test_support {
 namespace {
 
 namespace fs = std::filesystem;
@@ -197,4 +198,5 @@ std::string PgCluster::ConnInfo(std::string_view dbname, std::string_view user) 
   return fmt::format("host={} port={} dbname={} user={}", dir_, port_, dbname, user);
 }
 
+}  // namespace test_support
 }  // namespace meridian

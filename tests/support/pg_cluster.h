@@ -15,6 +15,7 @@
 #include "tests/support/pg_connection.h"
 
 namespace meridian {
+inline namespace test_support {
 
 struct PgClusterOptions {
   // More lines of postgresql.conf; values as written there (quoted where needed). They override
@@ -68,4 +69,5 @@ class PgCluster {
   pid_t pid_ = -1;
 };
 
+}  // namespace test_support
 }  // namespace meridian

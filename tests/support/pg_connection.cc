@@ -6,6 +6,7 @@
 #include "sharding/sql_status.h"
 
 namespace meridian {
+inline namespace test_support {
 namespace {
 
 struct Clear {
@@ -136,4 +137,5 @@ absl::StatusOr<std::string> Connection::CopyIn(const std::string& sql, std::stri
   return tag;
 }
 
+}  // namespace test_support
 }  // namespace meridian

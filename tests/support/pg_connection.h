@@ -12,6 +12,8 @@
 #include <vector>
 
 namespace meridian {
+// Names of their own for the linker: the product may have a Connection too.
+inline namespace test_support {
 
 // A value in text format; nullopt: NULL.
 using PgText = std::optional<std::string>;
@@ -61,4 +63,5 @@ class Connection {
   std::unique_ptr<PGconn, Finish> conn_;
 };
 
+}  // namespace test_support
 }  // namespace meridian
