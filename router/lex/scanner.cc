@@ -181,9 +181,10 @@ Token Scanner::String(TokenKind kind, const char* begin) {
       ++at_;
       continue;
     }
-    const char* const continuation = FindContinuation(at_, end_);
-    if (continuation == nullptr) return Make(kind, begin);
-    at_ = continuation;
+    const Continuation continuation = FindContinuation(at_, end_);
+    if (continuation.at == nullptr) return Make(kind, begin);
+    if (continuation.over_comment) return Fail(begin);
+    at_ = continuation.at;
   }
 }
 

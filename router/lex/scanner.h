@@ -1,10 +1,11 @@
 // Cuts SQL text into the tokens that PostgreSQL's parser sees.
 //
-// Agrees with src/backend/parser/scan.l of PostgreSQL 15 about where each token begins and ends;
-// text that scan.l refuses, or that no grammar rule could accept (a stray '\' or '{'), is an error
-// token here. Newer servers read some of that text (0x1F, 1_000): for them an error token means
-// "not known", not "wrong". Pure, one pass, no allocation, no recursion; hostile text costs linear
-// time. One thread at a time.
+// Agrees with src/backend/parser/scan.l of PostgreSQL 15 about where each token begins and ends.
+// Text that scan.l refuses, or that no grammar rule could accept (a stray '\' or '{'), is an error
+// token here; so is a string that goes on behind a comment ('a' --c <newline> 'b'), which
+// libpg_query reads otherwise. Newer servers read some of that text (0x1F, 1_000): an error token
+// means "not known", not "wrong". Pure, one pass, no allocation, no recursion; hostile text costs
+// linear time. One thread at a time.
 #pragma once
 
 #include <cstddef>

@@ -5,11 +5,16 @@
 
 namespace meridian {
 
-// `at` is behind a closing quote. Behind the opening quote of the part that continues the string,
-// or nullptr where the string ends here: only white space with at least one newline in it, and '--'
-// comments, may lie between (scan.l: quotecontinue).
-inline const char* FindContinuation(const char* at, const char* end) {
+struct Continuation {
+  const char* at = nullptr;  // behind the opening quote of the next part; nullptr: the string ends
+  bool over_comment = false;
+};
+
+// `at` is behind a closing quote. Only white space with at least one newline in it, and '--'
+// comments, may lie between the parts (scan.l: quotecontinue).
+inline Continuation FindContinuation(const char* at, const char* end) {
   bool newline = false;
+  bool comment = false;
   while (at != end) {
     if (IsNewline(*at)) {
       newline = true;
@@ -17,12 +22,13 @@ inline const char* FindContinuation(const char* at, const char* end) {
     } else if (ClassOf(*at) == CharClass::kSpace) {
       ++at;
     } else if (*at == '-' && end - at >= 2 && at[1] == '-') {
+      comment = true;
       while (at != end && !IsNewline(*at)) ++at;
     } else {
-      return newline && *at == '\'' ? at + 1 : nullptr;
+      return newline && *at == '\'' ? Continuation{at + 1, comment} : Continuation{};
     }
   }
-  return nullptr;
+  return {};
 }
 
 }  // namespace meridian
