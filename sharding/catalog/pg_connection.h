@@ -37,6 +37,8 @@ struct PgTarget {
   std::chrono::milliseconds connect_timeout{5000};
   // For one statement, until its whole answer is here. 0: no limit.
   std::chrono::milliseconds statement_timeout{30000};
+  // When requested, whatever waits on the connection ends at once with 57P01, and it is broken.
+  std::stop_token stop;
 };
 
 // A value in text format; nullopt: NULL.
@@ -118,19 +120,23 @@ class PgConnection {
 
   PgConnection() = default;
   Deadline StatementDeadline() const;
-  // Waits until the socket is readable (or writable). OK, 57014 at the deadline.
+  // Waits until the socket is readable (or writable). OK; 57014 at the deadline or a stop.
   absl::Status WaitSocket(short events, const Deadline& deadline);
   absl::Status Flush(const Deadline& deadline);
   // The next result of the running statement, nullptr at its end.
   absl::StatusOr<pg_result*> NextResult(const Deadline& deadline);
   absl::StatusOr<PgResult> Finished(const Deadline& deadline);
-  absl::Status Drain(const Deadline& deadline);
+  // The error of a COPY statement that did not begin a copy. Takes over `first`.
+  absl::Status AfterNoCopy(pg_result* first);
+  absl::Status ErrorOf(const pg_result* result) const;
   absl::Status Lost();
   absl::Status TimedOut();
+  absl::Status Stopped();
 
   std::unique_ptr<pg_conn, Finish> connection_;
   std::string name_;
   std::chrono::milliseconds statement_timeout_{0};
+  std::stop_token stop_;
   bool timed_out_ = false;
 };
 

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "sharding/catalog/map_draft.h"
 #include "sharding/catalog/pg_connection.h"
@@ -32,6 +33,12 @@ struct CatalogOptions {
 struct ChangeOrigin {
   std::string who;      // the admin user
   std::string command;  // the command's text
+};
+
+// A change under way, between the lock of the epoch's row and COMMIT.
+struct PendingChange {
+  std::shared_ptr<const ShardMap> map;
+  std::string id;  // of its row in the log of changes; empty: nothing has changed
 };
 
 // One thread at a time; several stores (in one or many processes) over one catalog agree. Connects
@@ -68,10 +75,13 @@ class CatalogStore {
 
  private:
   absl::StatusOr<PgConnection*> Connected();
-  absl::StatusOr<std::shared_ptr<const ShardMap>> TryChange(const std::optional<Epoch>& expected,
+  // Runs body(PgConnection&), once more where an idle connection turns out to be dead.
+  template <typename Body>
+  auto WithConnection(Body body) -> decltype(body(std::declval<PgConnection&>()));
+  absl::StatusOr<std::shared_ptr<const ShardMap>> TryChange(PgConnection& connection,
+                                                            const std::optional<Epoch>& expected,
                                                             const ChangeOrigin& origin, Edit edit);
-  absl::StatusOr<std::shared_ptr<const ShardMap>> AfterLostCommit(
-      std::shared_ptr<const ShardMap> map, const std::string& change_id);
+  absl::StatusOr<std::shared_ptr<const ShardMap>> AfterLostCommit(PendingChange change);
 
   CatalogOptions options_;
   std::optional<PgConnection> connection_;

@@ -1,0 +1,107 @@
+#include "sharding/catalog/map_draft.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sharding/sql_status.h"
+
+namespace meridian {
+namespace {
+
+template <typename Items, typename Matches>
+auto* FindIf(Items& items, Matches matches) {
+  const auto found = std::find_if(items.begin(), items.end(), matches);
+  return found == items.end() ? nullptr : &*found;
+}
+
+absl::StatusOr<Distribution> BuildDistribution(const DraftDistribution& draft,
+                                               const StringMap<ShardIndex>& shards) {
+  std::vector<KeyRange> ranges;
+  ranges.reserve(draft.ranges.size());
+  for (const DraftRange& range : draft.ranges) {
+    const auto owner = shards.find(range.owner);
+    if (owner == shards.end()) {
+      return SqlStatus(sqlstate::kUndefinedObject,
+                       fmt::format("shard \"{}\" does not exist", range.owner));
+    }
+    ranges.push_back({range.name, range.lower, owner->second});
+  }
+  return Distribution::Build(draft.name, draft.columns, std::move(ranges));
+}
+
+absl::StatusOr<std::vector<MappedTable>> BuildTables(const MapDraft& draft) {
+  std::vector<MappedTable> tables;
+  tables.reserve(draft.tables.size());
+  for (const DraftTable& table : draft.tables) {
+    MappedTable mapped{table.name, table.kind, 0, table.key_columns};
+    if (table.kind == MappedTable::Kind::kSharded) {
+      const auto* found =
+          FindIf(draft.distributions, [&](const auto& d) { return d.name == table.distribution; });
+      if (found == nullptr) {
+        return SqlStatus(sqlstate::kUndefinedObject,
+                         fmt::format("distribution \"{}\" does not exist", table.distribution));
+      }
+      mapped.distribution = static_cast<size_t>(found - draft.distributions.data());
+    }
+    tables.push_back(std::move(mapped));
+  }
+  return tables;
+}
+
+}  // namespace
+
+Shard* MapDraft::FindShard(std::string_view name) {
+  return FindIf(shards, [&](const Shard& shard) { return shard.name == name; });
+}
+
+DraftDistribution* MapDraft::FindDistribution(std::string_view name) {
+  return FindIf(distributions, [&](const DraftDistribution& d) { return d.name == name; });
+}
+
+DraftTable* MapDraft::FindTable(const TableName& name) {
+  return FindIf(tables, [&](const DraftTable& table) { return table.name == name; });
+}
+
+MapDraft DraftOf(const ShardMap& map) {
+  MapDraft draft;
+  draft.shards = map.shards();
+  for (const Distribution& distribution : map.distributions()) {
+    DraftDistribution copy{distribution.name(), distribution.columns(), {}};
+    for (const KeyRange& range : distribution.ranges()) {
+      copy.ranges.push_back({range.name, range.lower, map.shard(range.owner).name});
+    }
+    draft.distributions.push_back(std::move(copy));
+  }
+  for (const MappedTable& table : map.tables()) {
+    DraftTable copy{table.name, table.kind, {}, table.key_columns};
+    if (table.kind == MappedTable::Kind::kSharded) {
+      copy.distribution = map.distributions()[table.distribution].name();
+    }
+    draft.tables.push_back(std::move(copy));
+  }
+  return draft;
+}
+
+absl::StatusOr<std::shared_ptr<const ShardMap>> BuildMap(Epoch epoch, const MapDraft& draft) {
+  if (draft.shards.size() > kMaxShards) {
+    return SqlStatus(sqlstate::kProgramLimitExceeded,
+                     fmt::format("a map holds at most {} shards", kMaxShards));
+  }
+  StringMap<ShardIndex> shards;
+  for (const Shard& shard : draft.shards) {
+    shards.emplace(shard.name, ShardIndex{static_cast<uint16_t>(shards.size())});
+  }
+  std::vector<Distribution> distributions;
+  distributions.reserve(draft.distributions.size());
+  for (const DraftDistribution& distribution : draft.distributions) {
+    auto built = BuildDistribution(distribution, shards);
+    if (!built.ok()) return built.status();
+    distributions.push_back(*std::move(built));
+  }
+  auto tables = BuildTables(draft);
+  if (!tables.ok()) return tables.status();
+  return ShardMap::Build(epoch, draft.shards, std::move(distributions), *std::move(tables));
+}
+
+}  // namespace meridian
