@@ -1,0 +1,119 @@
+#include "sharding/shard_map.h"
+
+#include <gtest/gtest.h>
+
+#include "sharding/sql_status.h"
+
+namespace meridian {
+namespace {
+
+Shard MakeShard(std::string name, std::string host) {
+  return {.name = std::move(name), .nodes = {{.host = std::move(host)}}, .dbname = {}};
+}
+
+// What Build takes, valid until a test breaks it.
+struct Parts {
+  std::vector<Shard> shards = {MakeShard("s1", "a"), MakeShard("s2", "b")};
+  std::vector<Distribution> distributions = {
+      *Distribution::Build("d", {{.type = KeyType::kBigint, .hashed = true}},
+                           {{.name = "r1", .lower = {}, .owner = {0}},
+                            {.name = "r2", .lower = {{int64_t{0}}}, .owner = {1}}})};
+  std::vector<MappedTable> tables = {
+      {.name = {"public", "orders"},
+       .kind = MappedTable::Kind::kSharded,
+       .distribution = 0,
+       .key_columns = {"id"}},
+      {.name = {"public", "products"}, .kind = MappedTable::Kind::kReference, .key_columns = {}}};
+
+  absl::StatusOr<std::shared_ptr<const ShardMap>> Build() const {
+    return ShardMap::Build(Epoch{7}, shards, distributions, tables);
+  }
+};
+
+TEST(ShardMap, FindsWhatItHolds) {
+  const auto map = *Parts().Build();
+  EXPECT_EQ(map->epoch(), Epoch{7});
+  EXPECT_EQ(map->FindShard("s2"), ShardIndex{1});
+  EXPECT_EQ(map->FindShard("s3"), std::nullopt);
+  EXPECT_EQ(map->shard({1}).name, "s2");
+  EXPECT_EQ(map->FindDistribution("d")->name(), "d");
+  EXPECT_EQ(map->FindDistribution("D"), nullptr);
+  EXPECT_EQ(map->FindTable("public", "orders")->key_columns[0], "id");
+  EXPECT_EQ(map->FindTable("public", "other"), nullptr);
+  EXPECT_EQ(map->FindTable("other", "orders"), nullptr);
+  EXPECT_EQ(map->AllShards().size(), 2u);
+}
+
+TEST(ShardMap, MayBeEmpty) {
+  const auto map = ShardMap::Build(Epoch{}, {}, {}, {});
+  ASSERT_TRUE(map.ok());
+  EXPECT_TRUE((*map)->AllShards().empty());
+}
+
+void ExpectRefused(const Parts& parts, std::string_view reason) {
+  const auto map = parts.Build();
+  ASSERT_FALSE(map.ok()) << reason;
+  const SqlError error = ToSqlError(map.status());
+  EXPECT_EQ(error.sqlstate, "22023");
+  EXPECT_NE(error.message.find(reason), std::string::npos) << error.message;
+}
+
+TEST(ShardMap, RefusesBadShards) {
+  Parts parts;
+  parts.shards[1].name = "s1";
+  ExpectRefused(parts, "two shards \"s1\"");
+  parts = {};
+  parts.shards[0].name = "";
+  ExpectRefused(parts, "no name");
+  parts = {};
+  parts.shards[0].nodes.clear();
+  ExpectRefused(parts, "has no node");
+  parts = {};
+  parts.shards[1].nodes[0].host = "a";
+  ExpectRefused(parts, "node a:5432 is listed twice");
+  parts.shards[1].dbname = "other";
+  EXPECT_TRUE(parts.Build().ok());
+  parts = {};
+  for (size_t i = 0; i < kMaxShards; ++i) {
+    parts.shards.push_back(MakeShard("x" + std::to_string(i), "h" + std::to_string(i)));
+  }
+  ExpectRefused(parts, "more than 256 shards");
+}
+
+TEST(ShardMap, RefusesBadDistributions) {
+  Parts parts;
+  parts.distributions.push_back(parts.distributions[0]);
+  ExpectRefused(parts, "two distributions \"d\"");
+  parts = {};
+  parts.shards.pop_back();
+  ExpectRefused(parts, "has no owner");
+}
+
+TEST(ShardMap, RefusesBadTables) {
+  Parts parts;
+  parts.tables[1].name.name = "orders";
+  ExpectRefused(parts, "two tables public.orders");
+  parts = {};
+  parts.tables[0].distribution = 1;
+  ExpectRefused(parts, "has no distribution");
+  parts = {};
+  parts.tables[0].key_columns = {"id", "line"};
+  ExpectRefused(parts, "has 2 key columns");
+  parts = {};
+  parts.tables[0].key_columns = {""};
+  ExpectRefused(parts, "empty or there twice");
+  parts = {};
+  parts.tables[1].key_columns = {"id"};
+  ExpectRefused(parts, "has key columns");
+  parts = {};
+  parts.tables[1].name.schema = "";
+  ExpectRefused(parts, "no schema");
+}
+
+TEST(TableName, IsQuotedWhereNeeded) {
+  EXPECT_EQ((TableName{"public", "orders"}.ToString()), "public.orders");
+  EXPECT_EQ((TableName{"Odd", "Na\"me"}.ToString()), "\"Odd\".\"Na\"\"me\"");
+}
+
+}  // namespace
+}  // namespace meridian
