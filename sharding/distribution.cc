@@ -128,19 +128,18 @@ KeyValue Distribution::ToSpace(size_t column, KeyValue value) const {
 }
 
 size_t Distribution::IndexOf(const KeyTuple& key) const {
-  size_t begin = 0;
-  size_t end = ranges_.size();
+  auto begin = ranges_.begin();
+  auto end = ranges_.end();
   if (!first_components_.empty() && !key.empty()) {
-    const int64_t first = std::get<int64_t>(key[0]);
-    const auto [low, high] =
-        std::equal_range(first_components_.begin(), first_components_.end(), first);
-    end = high - first_components_.begin();
-    if (columns_.size() == 1) return end - 1;
-    begin = low - first_components_.begin();
+    const auto first = first_components_.begin();
+    const int64_t component = std::get<int64_t>(key[0]);
+    const auto high = std::upper_bound(first, first_components_.end(), component);
+    if (columns_.size() == 1) return high - first - 1;
+    begin += std::lower_bound(first, high, component) - first;
+    end = ranges_.begin() + (high - first);
   }
   const auto above = std::partition_point(
-      ranges_.begin() + begin, ranges_.begin() + end,
-      [&key](const KeyRange& range) { return Compare(range.lower.values, key) <= 0; });
+      begin, end, [&key](const KeyRange& range) { return Compare(range.lower.values, key) <= 0; });
   return above - ranges_.begin() - 1;
 }
 
