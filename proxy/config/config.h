@@ -42,6 +42,7 @@ struct ControlConfig {
   std::chrono::milliseconds catalog_poll_interval = std::chrono::seconds(5);
   std::chrono::milliseconds node_check_interval = std::chrono::seconds(1);
   std::chrono::milliseconds schema_poll_interval = std::chrono::seconds(5);
+  std::chrono::milliseconds role_poll_interval = std::chrono::seconds(10);
 
   friend bool operator==(const ControlConfig&, const ControlConfig&) = default;
 };
@@ -99,8 +100,8 @@ struct Config {
   std::chrono::milliseconds server_lifetime = std::chrono::hours(1);         // 0: off
   std::chrono::milliseconds drain_timeout = std::chrono::seconds(30);
 
-  int64_t max_statement_size = 64 * 1024;                      // bytes that the router parses
-  int64_t max_message_size = int64_t{1024} * 1024 * 1024 - 1;  // bytes
+  int64_t max_statement_size = 64 * 1024;       // bytes that the router parses
+  int64_t max_message_size = int64_t{1} << 30;  // bytes
 
   std::vector<DatabaseConfig> databases;
   CatalogConfig catalog;
@@ -124,6 +125,9 @@ struct Config {
 [[nodiscard]] absl::StatusOr<Config> LoadConfig(const std::string& path);
 // The same of a text; `path` is for messages.
 [[nodiscard]] absl::StatusOr<Config> ParseConfig(std::string_view text, std::string_view path);
+
+// The virtual database of the admin SQL; no [[database]] may have this name.
+inline constexpr std::string_view kAdminDatabase = "meridian";
 
 // What a reload of `loaded` leads to: the running configuration with the reloadable settings of the
 // new one, and the names of the start-only settings that differ and so wait for a restart

@@ -27,13 +27,13 @@ class PasswordFile {
                                                           std::string_view path);
 
   // Null if no line matches. Valid as long as this object. A host that is a unix socket's directory
-  // is matched as "localhost", as libpq does for the default directory.
+  // also matches "localhost", as libpq does for the default directory.
   const std::string* Find(std::string_view host, int port, std::string_view database,
                           std::string_view user) const;
 
  private:
   struct Entry {
-    // Empty: any.
+    // None: any.
     std::optional<std::string> host, port, database, user;
     std::string password;
   };

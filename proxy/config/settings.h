@@ -11,11 +11,11 @@
 
 namespace meridian {
 
-// One row of SHOW SETTINGS. All texts are as in the file, so that they can be pasted into it.
+// One row of SHOW SETTINGS. Values look as in the file, without quotes.
 struct SettingRow {
   std::string name;           // "pool_size", "log.level", "database.shop.pool_size"
   std::string value;          // secrets: "********" if set, otherwise empty
-  std::string unit;           // "ms", "bytes" or empty
+  std::string unit;           // what the unit in the value measures: "time", "bytes" or empty
   std::string default_value;  // "(required)" if there is none
   bool reloadable = false;    // by SIGHUP and RELOAD; otherwise at the next start
   std::string description;
@@ -26,7 +26,8 @@ struct SettingRow {
 // The settings as such, for documentation: those of databases as "database.name" and so on.
 struct SettingDoc {
   std::string name;
-  std::string type;  // "integer", "duration", "size", "text", "list of texts" or the choices
+  std::string
+      type;  // "integer", "duration", "size", "text", "list of texts" or the choices, with limits
   std::string default_value;
   bool reloadable = false;
   std::string description;
