@@ -3,30 +3,23 @@
 // another's dead server. What they learn is published as immutable snapshots.
 //
 // Losing the catalog stops changes, not traffic: the last map stays, status() and the metric
-// catalog_connected tell, and the log says so once. Losing a shard's primary changes the NodeStates.
+// catalog_connected tell, and the log says so once. Losing a shard's primary changes the
+// NodeStates.
 #pragma once
 
 #include <absl/status/status.h>
-#include <absl/status/statusor.h>
 
 #include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "metrics/registry.h"
+#include "proxy/control/command_reply.h"
 #include "proxy/control/control_settings.h"
 #include "proxy/control/snapshot.h"
 #include "sharding/admin/command.h"
-#include "sharding/admin/table_result.h"
 
 namespace meridian {
-
-// The answer to a command; the notices come before it on the wire.
-struct CommandReply {
-  absl::StatusOr<AdminResult> result;
-  std::vector<AdminNotice> notices;
-};
 
 // What SHOW and the metrics tell of the control threads themselves.
 struct ControlStatus {
@@ -49,11 +42,11 @@ class ControlPlane {
   ControlPlane& operator=(const ControlPlane&) = delete;
 
   // Starts the threads and blocks until the first snapshot is complete: map read, each node checked
-  // once, schema and roles read. An error where the catalog cannot be used: at once where it refuses
-  // us (a wrong password, a newer schema), after start_timeout where it does not answer. Where only
-  // the default shard does not answer for start_timeout, it succeeds with a snapshot that does not
-  // Serves() yet, so that an operator can repair the map over the admin database.
-  // Once; from the thread that made the object.
+  // once, schema and roles read. An error where the catalog cannot be used: at once where its
+  // schema is not ours, after start_timeout (tries are logged) where it cannot be reached. Where
+  // only the default shard does not answer for start_timeout, it succeeds with a snapshot that does
+  // not Serves() yet, so that an operator can repair the map over the admin database. Once; from
+  // the thread that made the object.
   absl::Status Start();
 
   // Ends the threads; a running command is finished or cut off by its timeouts. Waiting callbacks
@@ -74,11 +67,11 @@ class ControlPlane {
   // When `done` runs, the snapshot with the command's effect has been published.
   void Submit(Command command, std::string text, std::string who,
               std::function<void(CommandReply)> done);
-  // Reads the schema anew: when `done` runs with OK, a snapshot of a read that began after this call
-  // has been given to the listener. An error: the schema is still as before.
+  // Reads the schema anew: when `done` runs with OK, a snapshot of a read that began after this
+  // call has been given to the listener. An error: the schema is still as before.
   void RequestSchemaRefresh(std::function<void(absl::Status)> done);
-  // The same for the roles, at most once per role_refresh_interval_min: for a login of a role that is
-  // not known, or whose password was wrong and may have been changed.
+  // The same for the roles, at most once per role_refresh_interval_min: for a login of a role that
+  // is not known, or whose password was wrong and may have been changed.
   void RequestRoleRefresh(std::function<void(absl::Status)> done);
   // A connection to a node failed: have all nodes checked now, not at the next interval.
   void RequestNodeCheck();

@@ -13,8 +13,8 @@ namespace meridian {
 struct ControlSettings {
   // Constant after start.
   CatalogOptions catalog;
-  ShardAccess shards;    // login.dbname: the database of shards that name none
-  bool migrate = true;   // bring the catalog's schema up to this binary's version at the start
+  ShardAccess shards;   // login.dbname: the database of shards that name none
+  bool migrate = true;  // bring the catalog's schema up to this binary's version at the start
 
   // Changed by ControlPlane::Reload.
   std::chrono::milliseconds node_check_interval{1'000};

@@ -9,9 +9,10 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <stop_token>
 #include <string>
-#include <thread>
 #include <utility>
+#include <vector>
 
 #include "proxy/control/node_states.h"
 #include "sharding/admin/shard_access.h"
@@ -54,8 +55,10 @@ class NodeMonitor {
 
   NodeKey KeyOf(const Shard& shard, const NodeAddress& address) const;
   void Run(const std::stop_token& stop, Node& node);
-  // Waits for the interval or CheckNow.
-  void WaitForTurn(const std::stop_token& stop, uint64_t seen_checks_wanted);
+  // Takes over what the check found; logs what an operator wants to know. Whether it is news.
+  bool Note(Node& node, NodeState state);
+  // Waits for the interval or CheckNow, of which `seen` are done.
+  void WaitForTurn(const std::stop_token& stop, uint64_t& seen);
 
   const ShardAccess access_;
   const std::function<void()> on_change_;
@@ -64,8 +67,9 @@ class NodeMonitor {
   // Guarded by mu_.
   std::chrono::milliseconds interval_;
   uint64_t checks_wanted_ = 0;  // grows with CheckNow
+  bool stopped_ = false;
   std::map<NodeKey, std::unique_ptr<Node>> nodes_;
-  std::vector<std::unique_ptr<Node>> leaving_;  // asked to stop, not joined yet
+  std::vector<std::unique_ptr<Node>> leaving_;  // asked to stop, to be joined by Stop
   StringMap<ShardNodes> before_;                // by shard, what ChooseRoles gave last
 };
 

@@ -1,8 +1,8 @@
 // What is observed of the shards' nodes: an immutable value, made by NodeMonitor.
 //
-// Roles are never configured. A node that answers and is not in recovery is a primary; where several
-// of a shard claim that, the one of the newest timeline is (PostgreSQL raises the timeline with each
-// promotion). Pure; any thread.
+// Roles are never configured. A node that answers and is not in recovery is a primary; where
+// several of a shard claim that, the one of the newest timeline is (PostgreSQL raises the timeline
+// with each promotion). Pure; any thread.
 #pragma once
 
 #include <cstdint>
@@ -51,6 +51,9 @@ struct ShardNodes {
   std::vector<size_t> replicas;  // indexes into nodes: replicas of this shard that answer
   // Why nothing can be written now, as one line; empty where it can.
   std::string last_error;
+  // Of the last primary that was seen: what a node must have to be the next one.
+  uint64_t system_identifier = 0;
+  uint32_t timeline = 0;
 
   const NodeState* Primary() const { return primary ? &nodes[*primary] : nullptr; }
   friend bool operator==(const ShardNodes&, const ShardNodes&) = default;
@@ -66,11 +69,11 @@ struct NodeStates {
 
 // Chooses primary and replicas among `nodes` as they were checked, and gives a last_error to those
 // that answer but must not be used:
-//   another system identifier than the shard's (that of the primary before, or of the only primary);
-//   a primary of an older timeline than the shard's primary has or had: it was replaced;
+//   another system identifier than the shard's;
+//   a primary of an older timeline than the shard's newest: it was replaced, and lacks writes;
 //   a second primary of the same timeline: with a primary before, that one stays; without, there is
 //   none, since a guess could lose writes.
-// `before`: the shard's state until now.
+// `before`: the shard's state until now. It is forgotten where none of its nodes is left.
 ShardNodes ChooseRoles(std::vector<NodeState> nodes, const ShardNodes& before);
 
 }  // namespace meridian

@@ -1,6 +1,7 @@
 // All that a worker knows of the world outside its sockets: one immutable value.
 //
-// Made on control threads, given to workers by message; a worker keeps the latest and nothing older.
+// Made on control threads, given to workers by message; a worker keeps the latest and nothing
+// older.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +28,9 @@ struct Snapshot {
   std::shared_ptr<const Roles> roles;
   std::string database;
 
-  // Whether ordinary clients can be served. If not (a new catalog without shards, or a default shard
-  // that was not reached since the start), only the admin database is open: 57P03 for the rest.
+  // Whether ordinary clients can be served. If not (a new catalog without shards, or a default
+  // shard that was not reached since the start), only the admin database is open: 57P03 for the
+  // rest.
   bool Serves() const { return !map->shards().empty() && schema->version() != 0; }
 };
 
