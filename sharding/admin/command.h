@@ -165,7 +165,7 @@ enum class CommandRoom {
 };
 CommandRoom RoomOf(const Command& command);
 
-// The tag of CommandComplete: "CREATE SHARD". SHOW's carries its number of rows: ShowTag.
+// The tag of CommandComplete: "CREATE SHARD". Empty for an empty statement.
 std::string TagOf(const Command& command);
 
 }  // namespace meridian

@@ -73,7 +73,7 @@ SessionStatement ParseSelect(Cursor& cursor) {
   const AdminToken first = cursor.Peek();
   if (first.kind == AdminToken::Kind::kNumber) {
     select.name = std::to_string(cursor.TakeUnsigned());
-  } else {
+  } else if (first.kind == AdminToken::Kind::kName) {
     if (cursor.AcceptKeyword("pg_catalog")) cursor.TakeSymbol('.');
     select.name = cursor.TakeName();
     const bool call = cursor.AcceptSymbol('(');

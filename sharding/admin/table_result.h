@@ -23,6 +23,7 @@ inline constexpr uint32_t kInt4 = 23;
 inline constexpr uint32_t kText = 25;
 inline constexpr uint32_t kFloat8 = 701;
 inline constexpr uint32_t kTimestamptz = 1184;
+inline constexpr uint32_t kVoid = 2278;
 }  // namespace type_oid
 
 struct AdminColumn {
@@ -60,9 +61,10 @@ absl::Status CheckFilters(absl::Span<const AdminColumn> columns,
                           absl::Span<const ShowFilter> filters);
 // Keeps the rows for which each filter's column equals its value. Numbers and booleans are compared
 // as such ('t' = true, 07 = 7), everything else by its text. NULL equals nothing.
-absl::Status ApplyFilters(absl::Span<const ShowFilter> filters, AdminTable& table);
+// Precondition: CheckFilters gave OK for the table's columns.
+void ApplyFilters(absl::Span<const ShowFilter> filters, AdminTable& table);
 
-// The result of SHOW: filtered, with its tag ("SHOW": as PostgreSQL tags it).
+// The result of SHOW: checked and filtered, tagged "SHOW" as PostgreSQL does.
 absl::StatusOr<AdminResult> ShowResult(const Show& show, AdminTable table);
 
 }  // namespace meridian
