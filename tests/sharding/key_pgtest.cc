@@ -101,6 +101,30 @@ TEST_P(Key, ReadsMutatedInputLikeTheServer) {
   ExpectSameReading(texts);
 }
 
+// Fields on both sides of every limit.
+std::string NearTheCalendarsEdges(KeyType type, Random& random) {
+  constexpr int kYears[] = {0,      1,      4,      5,       100,     400,     1900,
+                            2000,   2023,   2024,   4713,    4714,    4715,    10000,
+                            294276, 294277, 294278, 5874897, 5874898, 5874899, 9999999};
+  const auto below = [&random](int end) { return static_cast<int>(random() % end); };
+  std::string text = fmt::format("{:04}-{:02}-{:02}", kYears[below(std::size(kYears))], below(14),
+                                 below(4) == 0 ? below(33) : 20 + below(10));
+  if (type != KeyType::kDate) {
+    text += fmt::format("{}{:02}:{:02}", below(2) == 0 ? ' ' : 'T', below(26), below(61));
+    if (below(3) != 0) text += fmt::format(":{:02}", below(62));
+    if (below(2) == 0) text += fmt::format("{:+03}:{:02}", below(34) - 17, below(62));
+  }
+  return text + (below(2) == 0 ? " BC" : "");
+}
+
+TEST_P(Key, ReadsTheCalendarsEdgesLikeTheServer) {
+  if (!EdgeKeyTexts(GetParam())[0].starts_with("2000-01-01")) return;  // no date, no timestamp
+  Random random(99);
+  std::vector<std::string> texts;
+  for (int i = 0; i < 20'000; ++i) texts.push_back(NearTheCalendarsEdges(GetParam(), random));
+  ExpectSameReading(texts);
+}
+
 // What a session sets must not change the meaning of a text that we claim to know.
 TEST_P(Key, MeansTheSameUnderOtherSettings) {
   connection_.Query(

@@ -20,9 +20,9 @@ inline namespace test_support {
 struct PgClusterOptions {
   // More lines of postgresql.conf; values as written there (quoted where needed). They override
   // the defaults: fsync off, wal_level logical, max_prepared_transactions 64.
-  std::vector<std::pair<std::string, std::string>> settings;
+  std::vector<std::pair<std::string, std::string>> settings = {};
   // The lines of pg_hba.conf; empty: everyone is trusted.
-  std::vector<std::string> hba;
+  std::vector<std::string> hba = {};
   // initdb for this cluster alone, so that its system identifier is its own. Otherwise it is a copy
   // of the process's first initdb (faster by a second).
   bool own_system_identifier = false;

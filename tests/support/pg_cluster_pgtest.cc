@@ -1,10 +1,19 @@
 #include "tests/support/pg_cluster.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <thread>
 
 #include "sharding/sql_status.h"
+#include "tests/support/child_process.h"
 
 namespace meridian {
 namespace {
@@ -12,7 +21,7 @@ namespace {
 TEST(PgCluster, StartsWithItsSettingsAndLeavesNothing) {
   std::string dir;
   {
-    PgCluster cluster({.settings = {{"work_mem", "'7MB'"}}, .hba = {}});
+    PgCluster cluster({.settings = {{"work_mem", "'7MB'"}}});
     dir = cluster.data_dir();
     Connection connection = cluster.Connect();
     EXPECT_EQ(connection.Value("show work_mem"), "7MB");
@@ -24,7 +33,7 @@ TEST(PgCluster, StartsWithItsSettingsAndLeavesNothing) {
 
 TEST(PgCluster, RunsBesideAnotherWithItsOwnSystemIdentifier) {
   PgCluster a;
-  PgCluster b({.settings = {}, .hba = {}, .own_system_identifier = true});
+  PgCluster b({.own_system_identifier = true});
   EXPECT_NE(a.port(), b.port());
   const std::string sql = "select system_identifier from pg_control_system()";
   EXPECT_NE(a.Connect().Value(sql), b.Connect().Value(sql));
@@ -40,7 +49,47 @@ TEST(PgCluster, KeepsItsDataOverARestart) {
 }
 
 TEST(PgCluster, TellsWhyItDoesNotStart) {
-  EXPECT_THROW(PgCluster({.settings = {{"work_mem", "'much'"}}, .hba = {}}), std::runtime_error);
+  EXPECT_THROW(PgCluster({.settings = {{"work_mem", "'much'"}}}), std::runtime_error);
+}
+
+constexpr char kClusterOfAnother[] = "cluster of another process: ";
+
+// Not a test: what the next one starts and kills.
+TEST(PgCluster, DISABLED_RunsUntilKilled) {
+  PgCluster cluster;
+  std::cout << kClusterOfAnother << cluster.socket_dir() << std::endl;
+  pause();
+}
+
+bool Within(std::chrono::seconds limit, const std::function<bool()>& condition) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return true;
+}
+
+TEST(PgCluster, IsStoppedAndRemovedWhenTheTestIsKilled) {
+  std::string log = (std::filesystem::temp_directory_path() / "meridian_killed_XXXXXX").string();
+  close(mkstemp(log.data()));
+  const pid_t pid = StartProgram(
+      {std::filesystem::read_symlink("/proc/self/exe").string(),
+       "--gtest_filter=PgCluster.DISABLED_RunsUntilKilled", "--gtest_also_run_disabled_tests"},
+      log);
+  std::string dir;
+  EXPECT_TRUE(Within(std::chrono::seconds(60), [&] {
+    std::ifstream file(log);
+    for (std::string line; std::getline(file, line);) {
+      if (line.starts_with(kClusterOfAnother)) dir = line.substr(sizeof(kClusterOfAnother) - 1);
+    }
+    return !dir.empty();
+  }));
+  kill(pid, SIGKILL);
+  waitpid(pid, nullptr, 0);
+  std::filesystem::remove(log);
+  ASSERT_FALSE(dir.empty());
+  EXPECT_TRUE(Within(std::chrono::seconds(30), [&] { return !std::filesystem::exists(dir); }));
 }
 
 TEST(Connection, GivesRowsNullsAndErrors) {
