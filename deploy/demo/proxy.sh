@@ -17,7 +17,8 @@ proxy_psql() {
 proxy_config() {
   cat <<END
 # Written by deploy/quickstart.sh. All settings: docs/configuration.md.
-listen = ["localhost:$proxy_port"]
+listen_hosts = ["localhost"]
+listen_port = $proxy_port
 unix_socket_dir = "$(data_dir)/run"
 
 [catalog]
@@ -30,7 +31,7 @@ password = "$(cat "$(data_dir)/proxy/control-password")"
 [[database]]
 name = "shop"
 
-[[admin_user]]
+[[admin.user]]
 name = "admin"
 password = "admin"
 

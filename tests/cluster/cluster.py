@@ -1,5 +1,7 @@
 """Shards, an oracle and a proxy, as most tests want them."""
 
+import signal
+
 import psycopg
 
 from cluster import process
@@ -87,7 +89,7 @@ class Cluster:
             self.proxy.stop()
         for server in getattr(self, "shards", []) + [getattr(self, "oracle", None)]:
             if server is not None:
-                server.stop()
+                server.stop(signal.SIGKILL)
         self.directory.remove()
 
     def __enter__(self):

@@ -60,13 +60,14 @@ class Meridian:
         self.database = database
         self._process = None
         self._settings = {
-            "listen": [f"127.0.0.1:{self.port}"],
+            "listen_hosts": ["127.0.0.1"],
+            "listen_port": self.port,
             "unix_socket_dir": str(self.dir),
             "workers": 2,
             "database": [{"name": database}],
             "catalog": {"host": "127.0.0.1", "port": catalog.port, "dbname": database,
                         "user": CONTROL_USER, "password": CONTROL_PASSWORD},
-            "admin_user": [{"name": ADMIN_USER, "password": ADMIN_PASSWORD}],
+            "admin.user": [{"name": ADMIN_USER, "password": ADMIN_PASSWORD}],
             "metrics": {"listen": f"127.0.0.1:{self.metrics_port}"},
         }
         self.configure(settings or {})
