@@ -71,8 +71,11 @@ class Loader {
       const std::string name = prefix + std::string(key.str());
       if (name == "database" || name == "admin") continue;
       absl::Status status;
-      if (const toml::table* const inner = node.as_table(); inner != nullptr && prefix.empty()) {
-        status = HasSettings(name + ".") ? LoadTop(*inner, name + ".") : Unknown(key, name);
+      if (prefix.empty() && HasSettings(name + ".")) {
+        const toml::table* const inner = node.as_table();
+        status = inner != nullptr
+                     ? LoadTop(*inner, name + ".")
+                     : Error(node.source().begin, fmt::format("{0} is a table: write [{0}]", name));
       } else {
         status = Read(ConfigSettings(), name, key, node, config_);
       }

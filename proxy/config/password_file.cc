@@ -12,8 +12,7 @@ namespace {
 
 constexpr size_t kFields = 5;
 
-// The fields of one line with their escapes resolved; `any` marks a bare `*`. The password is the
-// rest of the line, as in libpq; colons in it need no escape.
+// The fields of one line with their escapes resolved; `any` marks a bare `*`.
 struct Line {
   std::array<std::string, kFields> fields;
   std::array<bool, kFields> any{};
@@ -26,7 +25,9 @@ std::optional<Line> SplitLine(std::string_view text) {
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '\\' && i + 1 < text.size()) {
       line.fields[field] += text[++i];
-    } else if (text[i] == ':' && field + 1 < kFields) {
+    } else if (text[i] == ':') {
+      // libpq would take the password up to here: no guess what was meant.
+      if (field + 1 == kFields) return std::nullopt;
       line.any[field] = text.substr(begin, i - begin) == "*";
       ++field;
       begin = i + 1;
@@ -66,8 +67,9 @@ absl::StatusOr<PasswordFile> PasswordFile::Parse(std::string_view text, std::str
     if (row.empty() || row.starts_with('#')) continue;
     std::optional<Line> line = SplitLine(row);
     if (!line) {
-      return absl::InvalidArgumentError(
-          fmt::format("{}:{}: must be host:port:database:user:password", path, number));
+      return absl::InvalidArgumentError(fmt::format(
+          "{}:{}: must be host:port:database:user:password, with \\: for a colon within a field",
+          path, number));
     }
     const auto field = [&](size_t i) {
       return line->any[i] ? std::nullopt : std::optional(std::move(line->fields[i]));

@@ -88,10 +88,11 @@ const Setting<Config> kConfigSettings[] = {
     Row<&C::max_message_size>("max_message_size", kReloadable,
                               "The largest protocol message taken from a client.",
                               {64 << 10, int64_t{1} << 30}),
+    // More would let one deeply nested expression overflow a worker's stack.
     Row<&C::max_statement_size>("max_statement_size", kNone,
                                 "The longest statement that is parsed; a longer one can only go to "
                                 "a shard that the session has named.",
-                                {1 << 10, 1 << 20}),
+                                {1 << 10, 64 << 10}),
     // Pools.
     Row<&C::pool_mode>("pool_mode", kNone,
                        "When a server connection goes back to its pool: at the end of the "
