@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "sharding/ascii.h"
+#include "sharding/calendar.h"
 #include "sharding/key_error.h"
 
 namespace meridian {
@@ -16,51 +17,6 @@ constexpr int64_t kMicrosecondsPerDay = 86'400 * kMicrosecondsPerSecond;
 constexpr int64_t kFirstDay = -2'451'545;
 constexpr int64_t kEndOfDates = 2'147'483'494 + kFirstDay;
 constexpr int64_t kEndOfTimestamps = 9'223'371'331'200'000'000;
-
-// A year is astronomical: 1 BC is 0.
-struct CivilDate {
-  int64_t year;
-  int month;
-  int day;
-};
-
-bool IsLeapYear(int64_t year) { return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0); }
-
-int DaysOfMonth(int64_t year, int month) {
-  constexpr int kDays[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  return month == 2 && IsLeapYear(year) ? 29 : kDays[month - 1];
-}
-
-// Years are counted from March and in eras of 400, which all have the same length and leap days.
-constexpr int64_t kDaysPerEra = 146'097;
-constexpr int64_t kDaysFromMarchOfYear0 = 730'425;  // 0000-03-01 to 2000-01-01
-
-int64_t FloorDiv(int64_t a, int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
-
-int64_t DaysFromCivil(const CivilDate& date) {
-  const int64_t year = date.year - (date.month <= 2 ? 1 : 0);
-  const int64_t era = FloorDiv(year, 400);
-  const int64_t year_of_era = year - era * 400;
-  const int64_t month_from_march = (date.month + 9) % 12;
-  const int64_t day_of_year = (153 * month_from_march + 2) / 5 + date.day - 1;
-  const int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-  return era * kDaysPerEra + day_of_era - kDaysFromMarchOfYear0;
-}
-
-CivilDate CivilFromDays(int64_t days) {
-  days += kDaysFromMarchOfYear0;
-  const int64_t era = FloorDiv(days, kDaysPerEra);
-  const int64_t day_of_era = days - era * kDaysPerEra;
-  const int64_t year_of_era =
-      (day_of_era - day_of_era / 1'460 + day_of_era / 36'524 - day_of_era / 146'096) / 365;
-  const int64_t day_of_year =
-      day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-  const int64_t month_from_march = (5 * day_of_year + 2) / 153;
-  const int month = static_cast<int>((month_from_march + 2) % 12 + 1);
-  return {.year = era * 400 + year_of_era + (month <= 2 ? 1 : 0),
-          .month = month,
-          .day = static_cast<int>(day_of_year - (153 * month_from_march + 2) / 5 + 1)};
-}
 
 // Takes fixed fields off the front of a text.
 class Cursor {

@@ -31,20 +31,16 @@ std::string HashSql(KeyType type, std::string_view column_sql) {
     case KeyType::kTimestamp:
       return fmt::format("pg_catalog.timestamp_hash_extended(({})::pg_catalog.timestamp, {})",
                          column_sql, kHashSeed);
-    case KeyType::kTimestamptz:
-      // Both types hash the same number; only timestamp's function exists in every version.
-      return fmt::format(
-          "pg_catalog.timestamp_hash_extended("
-          "pg_catalog.timezone('UTC', ({})::pg_catalog.timestamptz), {})",
-          column_sql, kHashSeed);
     case KeyType::kDate:
+    case KeyType::kTimestamptz:
     case KeyType::kBytea:
-      // Their hash functions cannot be called from SQL (hashvarlenaextended takes `internal`), but
-      // the hash of a row of one column is that column's hash; 0 for NULL, hence the CASE.
+      // Not every version has a hash function of their own that SQL can call (hashvarlenaextended
+      // takes `internal`), but the hash of a row of one column is that column's hash; 0 for NULL,
+      // hence the CASE.
       return fmt::format(
           "CASE WHEN ({0}) IS NOT NULL THEN "
           "pg_catalog.hash_record_extended(ROW(({0})::pg_catalog.{1}), {2}) END",
-          column_sql, KeyTypeName(type), kHashSeed);
+          column_sql, type == KeyType::kTimestamptz ? "timestamptz" : KeyTypeName(type), kHashSeed);
     case KeyType::kNumeric:
       break;  // not hashable
   }

@@ -1,6 +1,5 @@
 // Keys from text: the input functions of PostgreSQL 15. What later versions read differently is
 // left to the server.
-#include <array>
 #include <charconv>
 #include <limits>
 

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 
 #include "sharding/ascii.h"
 #include "sharding/key_value.h"
