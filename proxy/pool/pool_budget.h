@@ -32,10 +32,16 @@ class PoolBudget {
   void AddWaitingWorker() { waiting_.fetch_add(1, std::memory_order_seq_cst); }
   void RemoveWaitingWorker() { waiting_.fetch_sub(1, std::memory_order_seq_cst); }
 
+  // How many workers hold a slot or wait for one: they share the limit.
+  size_t user_workers() const { return users_.load(std::memory_order_relaxed); }
+  void AddUserWorker() { users_.fetch_add(1, std::memory_order_relaxed); }
+  void RemoveUserWorker() { users_.fetch_sub(1, std::memory_order_relaxed); }
+
  private:
   std::atomic<size_t> limit_;
   std::atomic<size_t> used_{0};
   std::atomic<size_t> waiting_{0};
+  std::atomic<size_t> users_{0};
 };
 
 class PoolBudgets {
@@ -47,7 +53,8 @@ class PoolBudgets {
   void SetLimit(size_t limit);
 
   // `waker` is called (on any thread) when a slot may be free for a worker, or a worker waits for
-  // one: it must make the worker call ServerPools::OnSlotsFreed soon.
+  // one: it must make the worker call ServerPools::OnSlotsFreed soon, from its loop, not from
+  // within the waker. It must not call this object.
   void AddWorker(std::function<void()> waker);
   void WakeAll();
   size_t workers() const;

@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "proxy/pool/pool_types.h"
 #include "proxy/pool/settings.h"
 #include "proxy/wire/message_stream.h"
 #include "proxy/wire/messages.h"
@@ -93,7 +94,10 @@ class Server {
   std::unique_ptr<ServerLogin> login;  // non-null until the login is done
   enum class State : uint8_t { kLogin, kIdle, kActive, kCleaning, kClosing };
   State state = State::kLogin;
-  bool close_when_released = false;  // too old, or its pool is being emptied
+  bool close_when_released = false;   // too old, or its pool is being emptied
+  Release release = Release::kClean;  // kCleaning: how it came back
+  uint8_t answers_due = 0;            // kCleaning: of the pool's own statements
+  uint64_t deadline_us = 0;           // kLogin, kCleaning: when to give up; 0: never
 };
 
 }  // namespace meridian

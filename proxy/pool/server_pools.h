@@ -24,37 +24,17 @@
 #include "metrics/counters.h"
 #include "proxy/auth/scram_verifier.h"
 #include "proxy/pool/pool_budget.h"
+#include "proxy/pool/pool_types.h"
 #include "proxy/pool/server.h"
 #include "proxy/pool/settings.h"
 
 namespace meridian {
 
-struct PoolKey {
-  NodeAddress node;
-  std::string database;
-  std::string user;
-  friend auto operator<=>(const PoolKey&, const PoolKey&) = default;
-  std::string ToString() const;  // user@host:port/database
-};
-
-// How to log in as `user` where the server asks for it.
-struct ServerCredentials {
-  std::optional<ScramKeys> keys;        // learnt from the client's own login
-  std::optional<std::string> password;  // from server.password_file
-};
-
-// What a pool learnt from its first login.
-struct PoolProfile {
-  // ParameterStatus of a fresh connection, in the server's order.
-  std::vector<std::pair<std::string, std::string>> parameters;
-  std::string search_path;  // the default of this user in this database
-};
-
 // Who waits for a server connection.
 class PoolClient {
  public:
   // Called at most once per waiting Acquire. The server is the client's from now on (set
-  // server.owner).
+  // server.owner). May call ServerPools; what it appends to server.out is flushed.
   virtual void OnServer(Server& server) = 0;
   // 53300 queue_timeout or pool full, 08006 cannot connect, 28P01 login refused, 3D000 no such
   // database, ...: what the server said where it said something.
@@ -67,11 +47,16 @@ class PoolClient {
 // The driver.
 class PoolHost {
  public:
-  // Starts to connect; later ServerPools::OnConnected, or OnServerClosed.
+  // Starts to connect; later (never from within this call) ServerPools::OnConnected, or
+  // OnServerClosed.
   virtual void Connect(Server& server, const NodeAddress& node) = 0;
   // The server's `out` has bytes to be written although no event of this server is being handled.
   virtual void Flush(Server& server) = 0;
-  // Closes the socket and forgets the server; it is destroyed by ServerPools right after the call.
+  // Closes the socket and forgets the server: the last call about it, made exactly once for each
+  // server that Connect was called for, also after OnServerClosed, and possibly from within a call
+  // of the driver's (OnServerBytes, ...) for the same server. Bytes in `out` (a Terminate) may be
+  // written first, without waiting. The object lives until the next OnTick, so that callers up the
+  // stack may still look at it.
   virtual void Disconnect(Server& server) = 0;
   // Runs DeriveKeys off the event loop; later ServerPools::OnKeys with the same server id (which
   // may be gone by then).
@@ -83,31 +68,7 @@ class PoolHost {
   ~PoolHost() = default;
 };
 
-struct PoolLimits {
-  size_t pool_size = 20;  // per pool, over all workers
-  uint64_t queue_timeout_us = 0;
-  uint64_t connect_timeout_us = 0;      // connect and login
-  uint64_t server_idle_timeout_us = 0;  // 0: never
-  uint64_t server_lifetime_us = 0;      // 0: never
-};
-
-enum class Release : uint8_t {
-  kClean,     // idle, outside of a transaction, its `settings` and `prepared` are right
-  kReset,     // may hold session state: DISCARD ALL first, then it is idle
-  kRollback,  // idle in a transaction: ROLLBACK first, then it is idle
-  kDrop,      // in an unknown state: close it
-};
-
-// For SHOW POOLS, SHOW SERVERS and the metrics.
-struct PoolStats {
-  size_t active = 0;
-  size_t idle = 0;
-  size_t login = 0;
-  size_t waiting = 0;
-  uint64_t oldest_wait_us = 0;
-};
-
-// One pool; its definition is private to server_pools.cc but for what a Server's user may ask.
+// One pool; its definition is private to this folder (pool.h) but for what a Server's user may ask.
 class Pool {
  public:
   Pool(PoolKey key, ShardMetrics& metrics) : key_(std::move(key)), metrics_(metrics) {}
@@ -126,6 +87,12 @@ class Pool {
 
 class ServerPools {
  public:
+  // How long a pool waits after a failed login before it tries again. Meanwhile sessions that find
+  // no connection fail with the error of that login.
+  static constexpr uint64_t kRetryAfterUs = 1'000'000;
+  // What ROLLBACK, DISCARD ALL and cancel requests may take before the connection is dropped.
+  static constexpr uint64_t kCleaningTimeoutUs = 10'000'000;
+
   ServerPools(PoolHost& host, PoolBudgets& budgets, SettingsRegistry& settings, PoolLimits limits);
   ~ServerPools();
 
@@ -138,10 +105,12 @@ class ServerPools {
   // nullptr and the client waits, first come first served, for OnServer or OnServerFailed, never
   // from within this call.
   Server* Acquire(Pool& pool, PoolClient& client);
-  // The client gives up waiting (it went away).
+  // The client gives up all its waiting (it went away).
   void Forget(PoolClient& client);
-  // Gives a server connection back. A server that has `cancels_in_flight` is kept aside until they
-  // are done.
+  // Gives a server connection back, with every byte that it sent handled, and nothing left to send
+  // in `out`: else it is dropped, as is one that comes back kClean within a transaction. After
+  // kRollback its `settings` must be what holds after the ROLLBACK. A server that has
+  // `cancels_in_flight` is kept aside until they are done. May call OnServer of sessions that wait.
   void Return(Server& server, Release how);
   // A cancel request that counted in server.cancels_in_flight is done.
   void OnCancelDone(uint64_t server_id);
@@ -151,7 +120,8 @@ class ServerPools {
   void OnServerBytes(Server& server, std::string_view bytes);
   void OnServerClosed(Server& server, std::string_view why);
   void OnKeys(uint64_t server_id, absl::StatusOr<ScramKeys> keys);
-  // Time-outs of waiting and of logins, idle and old connections: call about ten times a second.
+  // Time-outs of waiting and of logins, idle and old connections: call about ten times a second,
+  // from the loop and not from within another call. Destroys what was closed before.
   void OnTick();
   // A slot may have become free (PoolBudgets' waker).
   void OnSlotsFreed();
@@ -163,7 +133,8 @@ class ServerPools {
   // Closes idle connections of the node, and the others when they are returned (its role has
   // changed).
   void Retire(const NodeAddress& node);
-  // At shutdown.
+  // At shutdown: closes everything with 57P01; whoever waits now or later gets it, too. The
+  // destructor closes what is left without telling anybody.
   void CloseAll();
   void SetLimits(PoolLimits limits);
 
