@@ -1,0 +1,16 @@
+// What a shard must have before the map may count on it. Blocking.
+#pragma once
+
+#include <absl/status/status.h>
+
+#include "sharding/admin/table_work.h"
+
+namespace meridian {
+
+// `shards`: the default shard and the new one, which is the last of `planned`. Creates every mapped
+// table on the new shard, copies the rows of reference tables, and makes sure that sharded tables
+// have no rows there.
+absl::Status PrepareNewShard(const ShardAccess& access, const ShardMap& planned,
+                             WorkShards& shards);
+
+}  // namespace meridian
