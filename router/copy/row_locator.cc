@@ -1,0 +1,30 @@
+#include "router/copy/row_locator.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "router/copy/copy_error.h"
+#include "sharding/sql_status.h"
+
+namespace meridian {
+
+absl::StatusOr<ShardIndex> RowLocator::Locate(absl::Span<const CopyField> fields, uint64_t line) {
+  if (distribution_.ranges().empty()) {
+    return SqlStatus(sqlstate::kObjectNotInPrerequisiteState,
+                     fmt::format("distribution \"{}\" has no key ranges", distribution_.name()),
+                     "CREATE KEY RANGE ... FROM MINVALUE first.");
+  }
+  key_.clear();
+  for (size_t i = 0; i < fields.size(); ++i) {
+    if (!fields[i].has_value()) return NullCopyKey(line);
+    const KeyType type = distribution_.columns()[i].type;
+    absl::StatusOr<KeyValue> value =
+        binary_ ? ParseKeyBinary(type, *fields[i]) : ParseKeyText(type, *fields[i]);
+    if (!value.ok()) return CopyKeyError(value.status(), line);
+    key_.push_back(distribution_.ToSpace(i, *std::move(value)));
+  }
+  return distribution_.Locate(key_).owner;
+}
+
+}  // namespace meridian

@@ -1,0 +1,33 @@
+// The shard of a row, from the fields of its key.
+#pragma once
+
+#include <absl/status/statusor.h>
+#include <absl/types/span.h>
+
+#include <cstddef>
+#include <memory>
+
+#include "router/copy/copy_row.h"
+#include "sharding/shard_map.h"
+
+namespace meridian {
+
+class RowLocator {
+ public:
+  // `distribution`: index into the map's distributions. `binary`: fields are as receive functions
+  // get them.
+  RowLocator(std::shared_ptr<const ShardMap> map, size_t distribution, bool binary)
+      : map_(std::move(map)), distribution_(map_->distributions()[distribution]), binary_(binary) {}
+
+  // One field per key column. 23502 for a NULL, the type's own errors for a value that is none,
+  // 0A000 for one that only the server can read.
+  absl::StatusOr<ShardIndex> Locate(absl::Span<const CopyField> fields, uint64_t line);
+
+ private:
+  const std::shared_ptr<const ShardMap> map_;
+  const Distribution& distribution_;
+  const bool binary_;
+  KeyTuple key_;
+};
+
+}  // namespace meridian
