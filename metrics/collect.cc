@@ -1,5 +1,5 @@
-// From the workers' cells to Prometheus families: a table of names for the plain cells, and a few
-// loops for what is labelled. Names follow https://prometheus.io/docs/practices/naming.
+// From the workers' cells to Prometheus families: a table for the plain cells, and a few loops for
+// what is labelled.
 #include <prometheus/metric_family.h>
 
 #include <algorithm>
@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "metrics/exporter.h"
+#include "metrics/metric_table.h"
 
 namespace meridian {
 namespace {
@@ -17,120 +18,7 @@ using prometheus::MetricFamily;
 using prometheus::MetricType;
 using Labels = std::vector<ClientMetric::Label>;
 
-constexpr double kSecondsPerMicrosecond = 1e-6;
-
-// How a cell is read: as a counter, a counter of microseconds shown in seconds, or a gauge.
-template <typename Owner>
-struct Metric {
-  std::string_view name;
-  std::string_view help;
-  double (*read)(const Owner&);
-  bool gauge;
-};
-
-template <auto kMember, typename Owner>
-constexpr Metric<Owner> CounterOf(std::string_view name, std::string_view help) {
-  return {name, help, [](const Owner& o) { return static_cast<double>((o.*kMember).Get()); },
-          false};
-}
-template <auto kMember, typename Owner>
-constexpr Metric<Owner> SecondsOf(std::string_view name, std::string_view help) {
-  return {name, help,
-          [](const Owner& o) {
-            return static_cast<double>((o.*kMember).Get()) * kSecondsPerMicrosecond;
-          },
-          false};
-}
-template <auto kMember, typename Owner>
-constexpr Metric<Owner> GaugeOf(std::string_view name, std::string_view help) {
-  return {name, help, [](const Owner& o) { return static_cast<double>((o.*kMember).Get()); }, true};
-}
-
 using W = WorkerMetrics;
-constexpr Metric<W> kWorkerTable[] = {
-    GaugeOf<&W::clients_connected, W>("meridian_clients_connected",
-                                      "Client connections, those not yet logged in included."),
-    GaugeOf<&W::clients_active, W>("meridian_clients_active",
-                                   "Clients that hold a server connection or are being answered."),
-    GaugeOf<&W::clients_waiting, W>("meridian_clients_waiting",
-                                    "Clients that wait for a server connection."),
-    CounterOf<&W::clients_accepted, W>("meridian_clients_accepted_total",
-                                       "Client connections accepted."),
-    CounterOf<&W::clients_refused, W>("meridian_clients_refused_total",
-                                      "Client connections refused by max_client_connections."),
-    CounterOf<&W::bytes_received, W>("meridian_client_received_bytes_total",
-                                     "Bytes received from clients."),
-    CounterOf<&W::bytes_sent, W>("meridian_client_sent_bytes_total", "Bytes sent to clients."),
-    CounterOf<&W::transactions, W>(
-        "meridian_transactions_total",
-        "Transactions ended; a statement outside of a transaction block is one."),
-    SecondsOf<&W::transaction_time_us, W>("meridian_transaction_seconds_total",
-                                          "Time spent in the transactions ended."),
-    CounterOf<&W::plan_cache_hits, W>("meridian_plan_cache_hits_total",
-                                      "Statements whose plan was found in the plan cache."),
-    CounterOf<&W::plan_cache_misses, W>("meridian_plan_cache_misses_total",
-                                        "Statements that had to be parsed and planned."),
-    GaugeOf<&W::plan_cache_entries, W>("meridian_plan_cache_entries", "Plans in the plan caches."),
-    CounterOf<&W::slow_statements, W>("meridian_slow_statements_total",
-                                      "Statements that took longer than log.slow_statement."),
-    CounterOf<&W::errors_synthesised, W>("meridian_errors_synthesised_total",
-                                         "Error responses made by the proxy, not by a node."),
-    CounterOf<&W::protocol_violations, W>("meridian_protocol_violations_total",
-                                          "Clients closed because of what they sent."),
-    CounterOf<&W::prepared_injected, W>(
-        "meridian_prepared_statements_injected_total",
-        "Statements prepared on a server connection that lacked them."),
-    CounterOf<&W::prepared_evicted, W>(
-        "meridian_prepared_statements_evicted_total",
-        "Prepared statements closed on a server connection that held too many."),
-    CounterOf<&W::settings_replays, W>(
-        "meridian_settings_replays_total",
-        "Times that a session's settings were restored on a server connection."),
-};
-
-using S = ShardMetrics;
-constexpr Metric<S> kShardTable[] = {
-    CounterOf<&S::bytes_received, S>("meridian_shard_received_bytes_total",
-                                     "Bytes received from the shard's nodes."),
-    CounterOf<&S::bytes_sent, S>("meridian_shard_sent_bytes_total",
-                                 "Bytes sent to the shard's nodes."),
-    GaugeOf<&S::servers_active, S>("meridian_servers_active",
-                                   "Server connections that serve a session."),
-    GaugeOf<&S::servers_idle, S>("meridian_servers_idle",
-                                 "Server connections that wait in a pool."),
-    GaugeOf<&S::servers_login, S>("meridian_servers_login", "Server connections being opened."),
-    CounterOf<&S::servers_opened, S>("meridian_servers_opened_total",
-                                     "Server connections opened and logged in."),
-    CounterOf<&S::servers_closed, S>("meridian_servers_closed_total",
-                                     "Server connections closed after they were logged in."),
-    CounterOf<&S::server_login_failures, S>("meridian_server_login_failures_total",
-                                            "Server connections that could not be opened."),
-    GaugeOf<&S::waiting, S>("meridian_shard_clients_waiting",
-                            "Clients that wait for a server connection of the shard."),
-    CounterOf<&S::waits, S>("meridian_shard_waits_total",
-                            "Waits for a server connection of the shard."),
-    CounterOf<&S::wait_timeouts, S>("meridian_shard_wait_timeouts_total",
-                                    "Waits that were ended by queue_timeout."),
-    SecondsOf<&S::wait_us, S>("meridian_shard_wait_seconds_total",
-                              "Time spent in the waits that have ended."),
-};
-
-using P = ProcessMetrics;
-constexpr Metric<P> kProcessTable[] = {
-    GaugeOf<&P::catalog_epoch, P>("meridian_catalog_epoch",
-                                  "Epoch of the newest shard map read from the catalog."),
-    GaugeOf<&P::schema_version, P>("meridian_schema_version",
-                                   "Version of the newest schema read from the shards."),
-    GaugeOf<&P::shards, P>("meridian_shards", "Shards in the newest shard map."),
-    GaugeOf<&P::catalog_connected, P>("meridian_catalog_connected",
-                                      "1 while the catalog can be read, otherwise 0."),
-    CounterOf<&P::catalog_errors, P>("meridian_catalog_errors_total",
-                                     "Failed reads of the catalog."),
-    CounterOf<&P::config_reloads, P>("meridian_config_reloads_total",
-                                     "Reloads of the configuration that took effect."),
-    GaugeOf<&P::start_time_seconds, P>("meridian_start_time_seconds",
-                                       "When the process started, in seconds since 1970."),
-};
 
 class Families {
  public:
@@ -259,7 +147,7 @@ void AddShards(Families& families, Workers workers, const std::vector<std::strin
           {{"shard", names[slot]}, {"outcome", std::string(kOutcomeNames[outcome])}});
     }
   }
-  for (const Metric<S>& row : kShardTable) {
+  for (const Metric<ShardMetrics>& row : ShardMetricTable()) {
     BeginFrom(families, row);
     for (size_t slot = 0; slot < names.size(); ++slot) {
       families.Sample(SumOver(workers, [&](const W& w) { return row.read(w.shards[slot]); }),
@@ -280,7 +168,7 @@ std::vector<MetricFamily> CollectMetrics(const MetricsRegistry& registry,
   families.Begin("meridian_build_info", "Always 1; the label tells the version.",
                  MetricType::Gauge);
   families.Sample(1, {{"version", std::string(version)}});
-  for (const Metric<P>& row : kProcessTable) {
+  for (const Metric<ProcessMetrics>& row : ProcessMetricTable()) {
     BeginFrom(families, row);
     families.Sample(row.read(registry.process()));
   }
@@ -290,7 +178,7 @@ std::vector<MetricFamily> CollectMetrics(const MetricsRegistry& registry,
   int64_t epoch = list.empty() ? 0 : std::numeric_limits<int64_t>::max();
   for (const WorkerMetrics* worker : workers) epoch = std::min(epoch, worker->epoch.Get());
   families.Sample(static_cast<double>(epoch));
-  for (const Metric<W>& row : kWorkerTable) {
+  for (const Metric<W>& row : WorkerMetricTable()) {
     BeginFrom(families, row);
     families.Sample(SumOver(workers, row.read));
   }

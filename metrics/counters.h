@@ -99,7 +99,7 @@ struct alignas(64) WorkerMetrics {
   }
 };
 
-// What concerns the process, written by the control thread.
+// What concerns the process; each member is written by one thread, one of the control threads.
 struct alignas(64) ProcessMetrics {
   Gauge catalog_epoch;       // of the newest shard map read from the catalog
   Gauge schema_version;      // of the newest schema read from the shards

@@ -24,7 +24,7 @@ class MetricsRegistry {
   // the worker starts.
   WorkerMetrics& AddWorker();
 
-  // To be written by one thread, the control thread.
+  // Each member is to be written by one thread.
   ProcessMetrics& process() { return process_; }
   const ProcessMetrics& process() const { return process_; }
 
