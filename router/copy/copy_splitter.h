@@ -1,10 +1,12 @@
 // Cuts the byte stream of COPY ... FROM STDIN into rows and finds the shard of each row.
 //
-// Pure. The stream is cut as PostgreSQL cuts it (src/backend/commands/copyfromparse.c:
+// Pure. The stream is cut as PostgreSQL 15 cuts it (src/backend/commands/copyfromparse.c:
 // CopyReadLineText, CopyReadAttributesText, CopyReadAttributesCSV; binary header and tuples):
 // CopyData messages may be cut anywhere. Rows are not changed: what a shard gets is a concatenation
-// of the client's own bytes, with the binary header (or CSV header line) in front for each shard
-// and the binary trailer behind.
+// of the client's own bytes, with the header in front for each shard and the binary trailer behind.
+// Only key fields are read: whatever else is wrong with a row, its shard finds out, and the COPY
+// fails as a whole. The bytes must be in an encoding whose multi-byte characters hold no ASCII
+// bytes, and where a key is text, in the server's own.
 #pragma once
 
 #include <absl/status/status.h>
@@ -45,8 +47,9 @@ class CopySplitter {
   absl::Status Finish(std::vector<Piece>* pieces);
 
   // What a shard must get before its first piece and after its last one: the binary header and
-  // trailer, the CSV header line. The header is known when Feed has read it; pieces come only after
-  // that.
+  // trailer, the header line (text, CSV). The header is known when Feed has read it; pieces come
+  // only after that. Where no shard gets a piece, one must get header and trailer all the same, so
+  // that a server checks the statement and the header.
   std::string_view Header() const;
   std::string_view Trailer() const;
 

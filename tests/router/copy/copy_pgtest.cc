@@ -264,7 +264,7 @@ struct Outcome {
 class CopyTest : public testing::Test {
  protected:
   void MakeTables(const std::string& key_type, const std::vector<std::string>& bounds) {
-    for (const std::string& table : {"whole", "s0", "s1", "s2"}) {
+    for (const std::string table : {"whole", "s0", "s1", "s2"}) {
       connection_.Query(
           fmt::format("create unlogged table {} (k {}, v text, n int)", table, key_type));
     }
@@ -283,6 +283,7 @@ class CopyTest : public testing::Test {
   }
 
   absl::Status CopyParts(const Case& made, const SplitResult& split) {
+    if (split.by_shard.empty()) return Copy("s0", made, split.header + split.trailer);
     for (const auto& [shard, bytes] : split.by_shard) {
       absl::Status status =
           Copy(fmt::format("s{}", shard), made, split.header + bytes + split.trailer);
