@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstring>
+#include <stdexcept>
 #include <utility>
 
 #include "proxy/auth/scram_client.h"
@@ -53,11 +55,11 @@ class RawConnection {
   std::pair<uint32_t, std::string> Read() {
     const std::string header = ReadExactly(5);
     uint32_t length;
-    memcpy(&length, header.data() + 1, sizeof length);
+    std::memcpy(&length, header.data() + 1, sizeof length);
     const std::string body = ReadExactly(ntohl(length) - 4);
     if (header[0] != 'R') return {~0U, body};
     uint32_t code;
-    memcpy(&code, body.data(), sizeof code);
+    std::memcpy(&code, body.data(), sizeof code);
     return {ntohl(code), body.substr(sizeof code)};
   }
 
