@@ -19,12 +19,13 @@ namespace {
 // A buffer that one long row made larger than this is given back.
 constexpr size_t kKeptBufferBytes = 1 << 20;
 
-// PostgreSQL lets a newline be the quote; what a line is then is not worth knowing.
+// PostgreSQL lets a newline be a quote, or the backslash that starts the end marker. What a line is
+// then may depend on the lines before it, which a shard does not see.
 bool IsReadable(const CopySpec& spec) {
-  const std::string_view special{&spec.quote, 1};
+  constexpr std::string_view kNewlines = "\r\n";
   return spec.format != CopyFormat::kCsv ||
-         (special.find_first_of("\r\n") == std::string_view::npos && spec.escape != '\r' &&
-          spec.escape != '\n');
+         (spec.quote != '\\' && kNewlines.find(spec.quote) == std::string_view::npos &&
+          kNewlines.find(spec.escape) == std::string_view::npos);
 }
 
 }  // namespace
@@ -68,8 +69,9 @@ class CopySplitter::Impl {
 absl::Status CopySplitter::Impl::Feed(std::string_view bytes, bool at_end,
                                       std::vector<Piece>* pieces) {
   if (!IsReadable(spec_)) {
-    return Refused("COPY with a newline as QUOTE or ESCAPE into a sharded table is not supported",
-                   "Use another character.");
+    return Refused(
+        "COPY into a sharded table with a newline or backslash as QUOTE is not supported",
+        "Use another QUOTE, and no newline as ESCAPE.");
   }
   if (ended_ && !binary()) return absl::OkStatus();  // PostgreSQL ignores what follows \. too
   DropConsumed();

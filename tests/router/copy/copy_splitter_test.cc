@@ -218,9 +218,14 @@ TEST(CopyCsv, GivesTheHeaderLine) {
   EXPECT_THAT(result.by_shard, ElementsAre(Pair(0, "1,a\r\n"), Pair(1, "150,b\r\n")));
 }
 
-TEST(CopyCsv, RefusesANewlineAsQuote) {
+TEST(CopyCsv, RefusesAQuoteThatLinesDependOn) {
+  for (const char quote : {'\n', '\r', '\\'}) {
+    CopySpec spec = Csv();
+    spec.quote = quote;
+    EXPECT_EQ(SplitCopy(spec, BigintMap(), "1,a\n").sqlstate(), "0A000");
+  }
   CopySpec spec = Csv();
-  spec.quote = '\n';
+  spec.escape = '\n';
   EXPECT_EQ(SplitCopy(spec, BigintMap(), "1,a\n").sqlstate(), "0A000");
 }
 
