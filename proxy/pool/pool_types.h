@@ -23,8 +23,8 @@ struct PoolKey {
 
 // How to log in as `user` where the server asks for it.
 struct ServerCredentials {
-  std::optional<ScramKeys> keys;        // learnt from the client's own login
-  std::optional<std::string> password;  // from server.password_file
+  std::optional<ScramKeys> keys = std::nullopt;        // learnt from the client's own login
+  std::optional<std::string> password = std::nullopt;  // from server.password_file
   // Whether the password may be sent as it is over TCP, too; over a unix socket it always may.
   bool allow_cleartext_tcp = false;
 
