@@ -76,8 +76,7 @@ SessionStatement ParseSelect(Cursor& cursor) {
   } else if (first.kind == AdminToken::Kind::kName) {
     if (cursor.AcceptKeyword("pg_catalog")) cursor.TakeSymbol('.');
     select.name = cursor.TakeName();
-    const bool call = cursor.AcceptSymbol('(');
-    if (call) cursor.TakeSymbol(')');
+    const bool call = cursor.AcceptSymbol('(') && cursor.AcceptSymbol(')');
     if (!(call ? Contains(kFunctions, select.name) : Contains(kBareFunctions, select.name))) {
       select.name.clear();
     }
