@@ -52,7 +52,7 @@ Scanner::Scanner(std::string_view text, bool standard_conforming_strings)
       standard_conforming_strings_(standard_conforming_strings) {}
 
 Token Scanner::Make(TokenKind kind, const char* begin) {
-  return {kind, {static_cast<uint32_t>(begin - text_), static_cast<uint32_t>(at_ - text_)}};
+  return {{static_cast<uint32_t>(begin - text_), static_cast<uint32_t>(at_ - text_)}, kind};
 }
 
 // Leaves `at_` where the next call finds the same error.
@@ -62,7 +62,7 @@ Token Scanner::Fail(const char* begin) {
 }
 
 Token Scanner::Next() {
-  if (static_cast<size_t>(end_ - text_) >= kTextBytesEnd) return {TokenKind::kError, {}};
+  if (static_cast<size_t>(end_ - text_) >= kTextBytesEnd) return {{}, TokenKind::kError};
   if (!SkipSpace()) return Fail(at_);
   const char* const begin = at_;
   if (begin == end_) return Make(TokenKind::kEnd, begin);

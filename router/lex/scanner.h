@@ -47,9 +47,10 @@ constexpr std::optional<LiteralKind> LiteralKindOf(TokenKind kind) {
                                   static_cast<uint8_t>(TokenKind::kInteger));
 }
 
+// The range comes first: so a Token travels in registers as it is used, the range in one of them.
 struct Token {
-  TokenKind kind = TokenKind::kEnd;
   TextRange range;
+  TokenKind kind = TokenKind::kEnd;
 };
 
 class Scanner {

@@ -1,5 +1,7 @@
 #include "router/lex/shape.h"
 
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 
 #include "router/lex/char_class.h"
@@ -20,19 +22,50 @@ bool FitsInt4(std::string_view digits) {
   return digits.size() < kMax.size() || (digits.size() == kMax.size() && digits <= kMax);
 }
 
-// Writes tokens, each followed by a space, into memory that is long enough.
+constexpr size_t kStride = sizeof(uint64_t);
+
+// Eight bytes at once, with ASCII letters in lower case.
+uint64_t FoldEight(uint64_t bytes) {
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  const uint64_t low_bits = bytes & 0x7f * kOnes;
+  const uint64_t from_a = low_bits + (0x80 - 'A') * kOnes;
+  const uint64_t above_z = low_bits + (0x7f - 'Z') * kOnes;
+  const uint64_t upper = (from_a ^ above_z) & ~bytes & 0x80 * kOnes;
+  return bytes | upper >> 2;
+}
+
+// Writes tokens of a text, each followed by a space, into memory that has room for them and kStride
+// bytes more: tokens are short, and a call of memcpy costs more than a few bytes too many.
 class ShapeWriter {
  public:
-  explicit ShapeWriter(char* out) : begin_(out), out_(out) {}
+  ShapeWriter(std::string_view text, char* out)
+      : text_end_(text.data() + text.size()), begin_(out), out_(out) {}
 
   void Verbatim(std::string_view token) {
-    std::memcpy(out_, token.data(), token.size());
-    out_ += token.size();
-    *out_++ = ' ';
+    if (text_end_ - token.data() < static_cast<ptrdiff_t>(kStride) || token.size() > kStride) {
+      std::memcpy(out_, token.data(), token.size());
+    } else {
+      std::memcpy(out_, token.data(), kStride);
+    }
+    Finish(token.size());
   }
   void Folded(std::string_view word) {
-    for (const char c : word) *out_++ = Fold(c);
-    *out_++ = ' ';
+    size_t done = 0;
+    while (done < word.size() &&
+           text_end_ - (word.data() + done) >= static_cast<ptrdiff_t>(kStride)) {
+      uint64_t bytes;
+      std::memcpy(&bytes, word.data() + done, kStride);
+      bytes = FoldEight(bytes);
+      std::memcpy(out_ + done, &bytes, kStride);
+      done += kStride;
+    }
+    for (; done < word.size(); ++done) out_[done] = Fold(word[done]);
+    Finish(word.size());
+  }
+  // The N of N'...': it reads as the keyword NCHAR, unlike the identifier n.
+  void National() {
+    std::memcpy(out_, "n'", 2);
+    Finish(2);
   }
   void Literal(LiteralKind kind, std::string_view token) {
     const bool int8 = kind == LiteralKind::kInteger && !FitsInt4(token);
@@ -40,7 +73,7 @@ class ShapeWriter {
     if (kind == LiteralKind::kInteger && EndsInFloatPrecision()) {
       Verbatim(token);
     } else {
-      *out_++ = ' ';
+      Finish(0);
     }
   }
   std::string_view written() const { return {begin_, static_cast<size_t>(out_ - begin_)}; }
@@ -59,6 +92,13 @@ class ShapeWriter {
     return before.empty() || before.back() == ' ';
   }
 
+  // Behind a token of this size.
+  void Finish(size_t size) {
+    out_[size] = ' ';
+    out_ += size + 1;
+  }
+
+  const char* const text_end_;
   char* const begin_;
   char* out_;
 };
@@ -87,8 +127,8 @@ bool MakeShape(std::string_view text, bool standard_conforming_strings, std::str
   literals->clear();
   // No token takes more than twice its own bytes, but for the N of N'' and the number of float(n),
   // next to which there are bytes to spare.
-  shape->resize(2 * text.size() + 8);
-  ShapeWriter writer(shape->data());
+  shape->resize(2 * text.size() + 2 * kStride);
+  ShapeWriter writer(text, shape->data());
   Scanner scanner(text, standard_conforming_strings);
   TokenKind previous = TokenKind::kEnd;
   for (;;) {
@@ -110,7 +150,7 @@ bool MakeShape(std::string_view text, bool standard_conforming_strings, std::str
         }
         break;
       case TokenKind::kNational:
-        writer.Verbatim("n'");
+        writer.National();
         break;
       case TokenKind::kQuotedIdentifier:
       case TokenKind::kUnicodeIdentifier:
