@@ -22,8 +22,8 @@ namespace meridian {
 //
 // False where the text cannot be cut into tokens with certainty (see scanner.h): treat it as never
 // seen before; `shape` and `literals` are then of no use. Reuse both objects: nothing is allocated
-// when they have room. `text` shorter than 2 GiB, in an encoding whose multi-byte characters hold
-// no ASCII bytes.
+// when they have room. `shape` takes memory for twice the text meanwhile: bound the text (2 GiB at
+// most). `text` must be in an encoding whose multi-byte characters hold no ASCII bytes.
 bool MakeShape(std::string_view text, bool standard_conforming_strings, std::string* shape,
                std::vector<Literal>* literals);
 
