@@ -69,6 +69,7 @@ class Router {
   // valid as values, but must be analyzed again: Decide refuses to mix (see StatementIsCurrent).
   void Publish(std::shared_ptr<const ShardMap> map, std::shared_ptr<const Schema> schema);
   const ShardMap& map() const { return *map_; }
+  const std::shared_ptr<const ShardMap>& shared_map() const { return map_; }
   const Schema& schema() const { return *schema_; }
   // Changes with each Publish.
   uint64_t generation() const { return generation_; }
@@ -105,6 +106,9 @@ class Router {
 
  private:
   class Cache;
+  void AnalyzeAnew(std::string_view text, const SqlContext& context,
+                   absl::Span<const Oid> parameter_types, Analysis* analysis) const;
+
   RouterLimits limits_;
   std::shared_ptr<const ShardMap> map_;
   std::shared_ptr<const Schema> schema_;

@@ -20,6 +20,7 @@ namespace meridian {
 struct Column {
   std::string name;
   Oid type = 0;
+  int32_t modifier = -1;  // pg_attribute.atttypmod: of varchar(n), numeric(p, s), timestamp(p)
   bool generated =
       false;  // GENERATED ALWAYS AS (...) STORED: not in an INSERT's or COPY's default column list
 

@@ -78,6 +78,15 @@ enum class PinReason : uint8_t {
 inline constexpr size_t kPinReasonCount = 6;
 std::string_view PinReasonName(PinReason reason);
 
+// One argument of EXECUTE.
+struct ExecuteArgument {
+  // kOther: an expression, only the server knows its value.
+  enum class Kind : uint8_t { kNull, kLiteral, kOther };
+  Kind kind = Kind::kOther;
+  Literal literal;        // its range is in the whole text
+  bool negative = false;  // a minus before the literal
+};
+
 struct Statement : RefCounted {
   Statement();
   ~Statement();
@@ -111,10 +120,14 @@ struct Statement : RefCounted {
   // SET: the values as PostgreSQL would read them (strings unquoted, numbers as written).
   std::vector<std::string> arguments;
   // Where `name` stands (quotes included), and the statement inside PREPARE ... AS and EXPLAIN, in
-  // the text.
+  // the whole text. PREPARE: `body` is that statement; its literals are those of the text that lie
+  // in body_range, counted from 0.
   TextRange name_range;
   TextRange body_range;
   Ref<const Statement> body;
+  // PREPARE: the declared parameter types (0: none that a key can have). EXECUTE: its arguments.
+  std::vector<Oid> prepare_types;
+  std::vector<ExecuteArgument> execute_arguments;
 
   // COPY of a sharded table from the client: how to find the key in its rows; otherwise null.
   std::unique_ptr<const CopySpec> copy;

@@ -1,0 +1,167 @@
+#include "router/plan/decide.h"
+
+#include <fmt/format.h>
+
+#include "sharding/sql_status.h"
+
+namespace meridian {
+namespace {
+
+Decision One(ShardIndex shard) { return {Route::kOne, ShardSet::Of(shard)}; }
+
+absl::Status NullKey(const TableName& table, std::string_view column) {
+  return SqlStatus(
+      sqlstate::kNotNullViolation,
+      fmt::format("null value in distribution key column \"{}\" of {}", column, table.ToString()),
+      "Give each row a key: it decides on which shard the row lives.");
+}
+
+absl::Status NoRanges(const Distribution& distribution) {
+  return SqlStatus(sqlstate::kObjectNotInPrerequisiteState,
+                   fmt::format("distribution \"{}\" has no key range", distribution.name()),
+                   "Create one with CREATE KEY RANGE in the admin database.");
+}
+
+absl::Status CheckAssignedKeys(const RouteProgram& program, const Values& values) {
+  for (const AssignedKey& key : program.assigned) {
+    const OperandValue value =
+        ReadOperand(key.operand, key.type, values, program.standard_conforming_strings);
+    if (value.kind == OperandValue::Kind::kNull) {
+      return NullKey(program.references[0].table, key.column);
+    }
+  }
+  return absl::OkStatus();
+}
+
+// What the statement needs, before any hint.
+struct Needs {
+  ShardSet shards;
+  bool server_error = false;  // the server will refuse a value
+};
+
+absl::StatusOr<Needs> FindNeeds(const RouteProgram& program, const ShardMap& map,
+                                const Values& values) {
+  Needs needs;
+  for (const ShardedReference& reference : program.references) {
+    const Distribution& distribution = map.distributions()[reference.distribution];
+    if (distribution.ranges().empty()) return NoRanges(distribution);
+    const std::optional<ShardSet> owners =
+        Owners(reference.keys, distribution, values, program.standard_conforming_strings);
+    if (owners.has_value()) {
+      needs.shards.Add(*owners);
+    } else {
+      needs.server_error = true;
+    }
+  }
+  if (program.insert.has_value()) {
+    auto rows = ShardsOfRows(*program.insert, program, map, values);
+    if (!rows.ok()) return rows.status();
+    if (!rows->has_value()) needs.server_error = true;
+    if (rows->has_value()) {
+      for (const ShardIndex shard : **rows) needs.shards.Add(shard);
+    }
+  }
+  if (program.needs_default_shard) needs.shards.Add(ShardMap::kDefaultShard);
+  return needs;
+}
+
+// A row with this key belongs elsewhere; a hint must not misplace it.
+absl::Status CheckHint(const RouteProgram& program, const ShardMap& map, const Needs& needs,
+                       ShardIndex shard) {
+  if (!program.written_reference_table.empty()) {
+    return Refused(fmt::format("reference table {} is written on all shards, not on \"{}\" alone",
+                               program.written_reference_table, map.shard(shard).name),
+                   "RESET meridian.shard (or meridian.distribution_key) for this statement.");
+  }
+  const bool places_rows = program.insert.has_value() || !program.assigned.empty();
+  if (places_rows && !needs.server_error && !(needs.shards == ShardSet::Of(shard))) {
+    return Refused(fmt::format("the rows of this statement do not belong to shard \"{}\"",
+                               map.shard(shard).name),
+                   "RESET meridian.shard (or meridian.distribution_key) for this statement.");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Decision> DecideEverywhere(const RouteProgram& program, const ShardMap& map,
+                                          const Needs& needs) {
+  if (!program.everywhere_refusal.ok()) return program.everywhere_refusal;
+  if (!needs.shards.empty()) {
+    return Refused(fmt::format("a write of reference table {} cannot also use other tables",
+                               program.written_reference_table),
+                   "Read the values first, then write them.");
+  }
+  return Decision{Route::kEvery, map.AllShards()};
+}
+
+absl::StatusOr<Decision> DecideSeveral(const RouteProgram& program, const ShardSet& shards) {
+  if (program.insert.has_value()) {
+    if (!program.insert->split_refusal.ok()) return program.insert->split_refusal;
+    if (program.references.empty() && !program.needs_default_shard) {
+      return Decision{Route::kSplit, shards};
+    }
+  }
+  switch (program.several) {
+    case RouteProgram::Several::kConcat:
+      return Decision{Route::kConcat, shards};
+    case RouteProgram::Several::kSum:
+      return Decision{Route::kSum, shards};
+    case RouteProgram::Several::kRefuse:
+      break;
+  }
+  return program.several_refusal;
+}
+
+absl::StatusOr<Decision> DecideQuery(const RouteProgram& program, const ShardMap& map,
+                                     const Values& values, const RouteHints& hints) {
+  const absl::StatusOr<Needs> needs = FindNeeds(program, map, values);
+  if (!needs.ok()) return needs.status();
+  if (const absl::Status keys = CheckAssignedKeys(program, values); !keys.ok()) return keys;
+  if (hints.shard.has_value()) {
+    if (const absl::Status check = CheckHint(program, map, *needs, *hints.shard); !check.ok()) {
+      return check;
+    }
+    return One(*hints.shard);
+  }
+  if (!program.written_reference_table.empty()) return DecideEverywhere(program, map, *needs);
+  const size_t count = needs->shards.size();
+  if (count == 1) return One(needs->shards.first());
+  if (count > 1 && !needs->server_error) return DecideSeveral(program, needs->shards);
+  if (count > 1) return One(needs->shards.first());
+  // Conditions that no row can satisfy, or a value that the server refuses: any shard says so.
+  if (!program.references.empty() || program.insert.has_value())
+    return One(ShardMap::kDefaultShard);
+  return Refused(fmt::format("function {} is not built in, so it may read tables of any shard",
+                             program.unknown_function),
+                 "Say where it runs: SET meridian.shard or SET meridian.distribution_key.");
+}
+
+}  // namespace
+
+absl::StatusOr<Decision> RunProgram(const RouteProgram& program, const ShardMap& map,
+                                    const Values& values, const RouteHints& hints) {
+  using Kind = RouteProgram::Kind;
+  if (program.kind == Kind::kSession) return Decision{Route::kSession, {}};
+  if (map.shards().size() == 1 && program.kind != Kind::kAnywhere) {
+    return One(ShardMap::kDefaultShard);
+  }
+  if (!program.refusal.ok()) return program.refusal;
+  switch (program.kind) {
+    case Kind::kAnywhere:
+      if (hints.shard.has_value()) return One(*hints.shard);
+      if (!program.opaque_refusal.ok()) return program.opaque_refusal;
+      return Decision{Route::kAny, {}};
+    case Kind::kEverywhere:
+      if (hints.shard.has_value()) return One(*hints.shard);
+      if (!program.everywhere_refusal.ok()) return program.everywhere_refusal;
+      return Decision{Route::kEvery, map.AllShards()};
+    case Kind::kCopyIn:
+      return Decision{Route::kCopySplit,
+                      hints.shard.has_value()
+                          ? ShardSet::Of(*hints.shard)
+                          : map.distributions()[program.references[0].distribution].AllOwners()};
+    default:
+      return DecideQuery(program, map, values, hints);
+  }
+}
+
+}  // namespace meridian

@@ -1,0 +1,219 @@
+#include "router/plan/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "router/copy/copy_spec.h"
+#include "router/parse/views.h"
+#include "router/plan/facts.h"
+#include "router/plan/insert.h"
+#include "router/plan/program.h"
+#include "router/plan/query_program.h"
+#include "router/plan/refusal.h"
+#include "sharding/ascii.h"
+#include "sharding/sql_status.h"
+
+namespace meridian {
+namespace {
+
+// PostgreSQL's own view of `SELECT ... INTO t` is CREATE TABLE t AS: a new local table.
+void PlanSelectInto(Statement* statement, RouteProgram* program) {
+  statement->verb = Verb::kDdl;
+  statement->returns_rows = false;
+  statement->changes_schema = true;
+  statement->writes = true;
+  PlanNewTable(program);
+}
+
+// set_config('name', 'value', local) as all that a SELECT does is SET.
+void PlanSetConfig(const SelectView& select, const Query& query, Planning* planning,
+                   Statement* statement) {
+  statement->pin = PinReason::kOpaqueSetting;
+  if (select.targets().size() != 1 || !select.from().empty() || select.where() ||
+      query.functions.size() != 1) {
+    return;
+  }
+  const Node value = TargetView(select.targets()[0]).value();
+  if (!value.Is(NodeKind::kFunction)) return;
+  const NodeList arguments = FunctionView(value).arguments();
+  if (arguments.size() != 3) return;
+  for (size_t i = 0; i < 3; ++i) {
+    if (!arguments[i].Is(NodeKind::kConst)) return;
+  }
+  const ConstView name(arguments[0]);
+  const ConstView setting(arguments[1]);
+  if (!name.is_string() || !setting.is_string() || !ConstView(arguments[2]).is_boolean()) return;
+  planning->depends_on_literals = true;
+  statement->verb = Verb::kSet;
+  statement->pin = PinReason::kNone;
+  statement->name = name.text();
+  for (char& c : statement->name) c = AsciiLower(c);
+  statement->arguments = {std::string(setting.text())};
+  statement->local = ConstView(arguments[2]).is_true();
+}
+
+void CheckAssignments(const WriteView& write, const Query& query, const Planning& planning,
+                      RouteProgram* program) {
+  const TableReference& target = query.references[*query.target];
+  if (!target.sharded()) return;
+  const std::vector<std::string>& keys = target.mapped->key_columns;
+  KeySet after = KeySet::All();
+  std::vector<bool> assigned(keys.size(), false);
+  bool any = false;
+  const Distribution& distribution = planning.map.distributions()[target.mapped->distribution];
+  for (const Node assignment : write.assignments()) {
+    const TargetView column(assignment);
+    for (size_t i = 0; i < keys.size(); ++i) {
+      if (column.name() != keys[i]) continue;
+      std::optional<Operand> operand;
+      if (column.indirection().empty()) operand = MakeOperand(column.value(), planning);
+      if (!operand.has_value() || operand->array) {
+        program->refusal = Refused(
+            fmt::format("UPDATE cannot compute distribution key column \"{}\" of {}", keys[i],
+                        target.table.ToString()),
+            "Set the key to a constant or parameter, or delete the row and insert it anew.");
+        return;
+      }
+      const KeyType type = distribution.columns()[i].type;
+      program->assigned.push_back({keys[i], type, *operand});
+      after = KeySet::And(
+          after, KeySet::Of({KeyCondition::Op::kIn, static_cast<uint16_t>(i), {*operand}}));
+      assigned[i] = any = true;
+    }
+  }
+  if (!any) return;
+  // The columns that stay keep what the conditions say of them.
+  const KeySet before = KeysOf(query, *query.target, planning);
+  if (before.boxes().size() == 1) {
+    for (const KeyCondition& condition : before.boxes()[0]) {
+      if (!assigned[condition.column]) after = KeySet::And(after, KeySet::Of(condition));
+    }
+  }
+  program->references.push_back({target.table, target.mapped->distribution, std::move(after)});
+}
+
+void PlanWrite(const Node& node, const Query& query, const Planning& planning,
+               RouteProgram* program) {
+  AddNeeds(query, planning, program);
+  const std::string why = WhyNotSum(node, query);
+  if (node.Is(NodeKind::kUpdate)) CheckAssignments(WriteView(node), query, planning, program);
+  if (why.empty() && program->assigned.empty()) {
+    program->several = RouteProgram::Several::kSum;
+    return;
+  }
+  program->several_refusal = RefuseSeveralShards(
+      program->assigned.empty() ? why : "changes the distribution key", FirstSharded(query));
+}
+
+// The leftmost place of any node below; the largest number where none has a place.
+int64_t FirstLocation(const Node& node) {
+  int64_t first = std::numeric_limits<int64_t>::max();
+  if (node.HasLocation()) first = node.location();
+  node.ForEachChild([&](const Node& child) { first = std::min(first, FirstLocation(child)); });
+  return first;
+}
+
+Verb VerbOf(const Node& node) {
+  switch (node.kind()) {
+    case NodeKind::kInsert:
+      return Verb::kInsert;
+    case NodeKind::kUpdate:
+      return Verb::kUpdate;
+    case NodeKind::kDelete:
+      return Verb::kDelete;
+    case NodeKind::kMerge:
+      return Verb::kMerge;
+    default:
+      return Verb::kSelect;
+  }
+}
+
+bool IsQuery(const Node& node) {
+  return VerbOf(node) != Verb::kSelect || node.Is(NodeKind::kSelect);
+}
+
+}  // namespace
+
+bool OnlyReads(const Query& query) {
+  if (query.modifies || query.locks_rows || query.has_foreign_operator) return false;
+  for (const auto& [kind, name] : query.functions) {
+    switch (kind) {
+      case FunctionClass::kImmutable:
+      case FunctionClass::kStable:
+      case FunctionClass::kTime:
+      case FunctionClass::kVolatile:
+      case FunctionClass::kAggregate:
+      case FunctionClass::kWindow:
+      case FunctionClass::kSetReturning:
+      case FunctionClass::kSequenceState:
+      case FunctionClass::kRelationSize:
+        break;
+      default:
+        return false;
+    }
+  }
+  return true;
+}
+
+PinReason PinOf(const Query& query) {
+  if (query.HasFunction(FunctionClass::kSessionLock)) return PinReason::kAdvisoryLock;
+  if (query.HasFunction(FunctionClass::kSetting)) return PinReason::kOpaqueSetting;
+  return PinReason::kNone;
+}
+
+void PlanQuery(const Node& node, TextRange range, Planning* planning, Statement* statement,
+               RouteProgram* program) {
+  statement->verb = VerbOf(node);
+  const Query query = ReadQuery(node, planning);
+  statement->writes = !OnlyReads(query);
+  statement->pin = PinOf(query);
+  if (node.Is(NodeKind::kSelect)) {
+    const SelectView select(node);
+    statement->returns_rows = true;
+    AddNeeds(query, *planning, program);
+    if (query.HasFunction(FunctionClass::kSetting))
+      PlanSetConfig(select, query, planning, statement);
+    const std::string why = WhyNotConcat(node, query, *planning);
+    if (why.empty()) {
+      program->several = RouteProgram::Several::kConcat;
+    } else {
+      program->several_refusal = RefuseSeveralShards(why, FirstSharded(query));
+    }
+    if (select.into()) PlanSelectInto(statement, program);
+    return;
+  }
+  if (node.Is(NodeKind::kInsert)) {
+    const InsertView insert(node);
+    statement->returns_rows = !insert.returning().empty();
+    PlanInsert(insert, query, *planning, program);
+    if (program->insert.has_value() && insert.source() && !insert.source().values().empty()) {
+      const int64_t first = FirstLocation(insert.source().values()[0]);
+      program->insert->values_word =
+          ValuesWordBefore(planning->text.substr(range.begin, range.size()), first - range.begin,
+                           planning->context.standard_conforming_strings);
+    }
+    return;
+  }
+  statement->returns_rows = !WriteView(node).returning().empty();
+  PlanWrite(node, query, *planning, program);
+}
+
+Ref<const Statement> PlanStatement(const Node& node, TextRange range, Planning* planning) {
+  Ref<Statement> statement = MakeRef<Statement>();
+  auto program = std::make_unique<RouteProgram>();
+  program->standard_conforming_strings = planning->context.standard_conforming_strings;
+  if (IsQuery(node)) {
+    PlanQuery(node, range, planning, statement.get(), program.get());
+  } else if (node.Is(NodeKind::kCopy)) {
+    PlanCopy(node, planning, statement.get(), program.get());
+  } else if (!PlanSessionCommand(node, range, planning, statement.get(), program.get())) {
+    PlanDdl(node, planning, statement.get(), program.get());
+  }
+  statement->shared_by_shape = !planning->depends_on_literals;
+  statement->route = std::move(program);
+  return Ref<const Statement>(statement.get());
+}
+
+}  // namespace meridian

@@ -1,0 +1,38 @@
+// The planner's entry: one statement of a text -> what is known of it before its values are.
+#pragma once
+
+#include <memory>
+
+#include "router/parse/node.h"
+#include "router/plan/planning.h"
+#include "router/statement.h"
+
+namespace meridian {
+
+struct RouteProgram;
+
+// `range` is the statement's part of planning->text.
+Ref<const Statement> PlanStatement(const Node& statement, TextRange range, Planning* planning);
+
+// The same for text that the parser refused, from its first words.
+Ref<const Statement> PlanOpaque(std::string_view part, const Planning& planning);
+
+// Steps of PlanStatement, by kind of statement. Each fills `statement` and its program.
+void PlanQuery(const Node& node, TextRange range, Planning* planning, Statement* statement,
+               RouteProgram* program);
+void PlanCopy(const Node& node, Planning* planning, Statement* statement, RouteProgram* program);
+void PlanDdl(const Node& node, Planning* planning, Statement* statement, RouteProgram* program);
+// False: not a statement about the session.
+bool PlanSessionCommand(const Node& node, TextRange range, Planning* planning, Statement* statement,
+                        RouteProgram* program);
+
+// CREATE TABLE AS, SELECT INTO, after the query's own needs: the new table is a local one.
+void PlanNewTable(RouteProgram* program);
+
+// Whether the function calls and clauses of a query leave every shard as it was.
+struct Query;
+bool OnlyReads(const Query& query);
+// Pins that the query's functions need.
+PinReason PinOf(const Query& query);
+
+}  // namespace meridian

@@ -1,0 +1,136 @@
+// What one statement touches: every table reference, condition and function call anywhere in it.
+//
+// Made by one walk over the whole tree. Nodes that the walk has no rule for are searched too, so a
+// table or function can't hide in a place that was not thought of.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "router/parse/views.h"
+#include "router/plan/functions.h"
+#include "router/plan/planning.h"
+
+namespace meridian {
+
+// A table at one place of the statement.
+struct TableReference {
+  TableName table;
+  const Relation* relation = nullptr;   // nullptr: not in the schema snapshot
+  const MappedTable* mapped = nullptr;  // the table, or the partitioned ancestor that the map knows
+  std::vector<std::string> columns;     // as the statement names them; empty: not known
+  std::vector<std::string> real_columns;  // the same, by their own names
+  bool renamed_unknown = false;           // an alias renames columns that are not known
+  bool nullable = false;  // on the side of an outer join that may be filled with NULLs
+  bool in_view = false;   // read by a view: no condition can name it
+
+  bool sharded() const { return mapped != nullptr && mapped->kind == MappedTable::Kind::kSharded; }
+  bool everywhere() const {
+    return mapped != nullptr && mapped->kind == MappedTable::Kind::kReference;
+  }
+  // Part of PostgreSQL itself, which each server has.
+  bool catalog() const {
+    return mapped == nullptr &&
+           (table.schema == "pg_catalog" || table.schema == "information_schema");
+  }
+  bool view() const { return relation != nullptr && relation->kind == Relation::Kind::kView; }
+  bool local() const { return mapped == nullptr && !catalog() && !view(); }
+};
+
+struct Level;
+
+// A condition that holds for all rows that matter of the references [targets_begin, targets_end).
+// It may name other references too: those that came before, and those of outer levels.
+struct Condition {
+  Node expression;
+  const Level* level = nullptr;
+  size_t targets_begin = 0;
+  size_t targets_end = 0;
+};
+
+// A column of a reference.
+struct ColumnOf {
+  size_t reference = 0;
+  std::string column;
+  friend bool operator==(const ColumnOf&, const ColumnOf&) = default;
+};
+
+// The same for JOIN ... USING: left = right.
+struct ColumnEquality {
+  ColumnOf left;
+  ColumnOf right;
+  size_t targets_begin = 0;
+  size_t targets_end = 0;
+};
+
+// The names that one SELECT (or other statement) sees.
+struct Level {
+  struct Entry {
+    std::string alias;                     // or the table's name
+    std::string schema = {};               // of a table without alias
+    std::optional<size_t> reference = {};  // nullopt: a subquery, ...: columns not known
+    bool hidden = false;                   // by the alias of a join
+  };
+  struct MergedColumn {  // of USING: what the bare name means
+    std::string name;
+    std::optional<ColumnOf> column;
+  };
+  const Level* parent = nullptr;
+  // A subquery in FROM without LATERAL, or in WITH, sees the names around its level, not those
+  // beside it.
+  bool sees_parent = true;
+  // Those of the parent's entries that are to the left of a LATERAL subquery.
+  size_t parent_entries = 0;
+  // Something here has names that the planner does not know.
+  bool opaque = false;
+  // NATURAL JOIN: bare names may be merged columns.
+  bool unqualified_unknown = false;
+  std::vector<Entry> entries;
+  std::vector<MergedColumn> merged;
+  std::vector<std::string> common_tables;
+};
+
+struct Query {
+  std::vector<TableReference> references;
+  std::vector<Condition> conditions;
+  std::vector<ColumnEquality> equalities;
+  std::vector<std::unique_ptr<Level>> levels;
+
+  // Functions by class; the name of the first one of each, empty: none.
+  std::vector<std::pair<FunctionClass, std::string>> functions;
+  bool HasFunction(FunctionClass kind) const;
+  std::string FirstFunction(FunctionClass kind) const;
+
+  bool locks_rows = false;
+  bool modifies = false;      // INSERT, UPDATE, DELETE or MERGE anywhere
+  bool current_of = false;    // WHERE CURRENT OF
+  bool uses_time = false;     // CURRENT_TIMESTAMP, now(): differs between servers
+  bool has_sublink = false;   // a SELECT inside an expression
+  bool has_subquery = false;  // a SELECT anywhere but at the top
+  bool has_with = false;
+  bool has_aggregate_syntax = false;
+  bool has_system_column = false;
+  bool has_sample = false;
+  bool has_other_item = false;        // in FROM, neither table, join nor subquery
+  bool has_foreign_operator = false;  // OPERATOR(schema.x) outside of pg_catalog
+  // Tables written, by index into references.
+  std::vector<size_t> written;
+  // Of an INSERT, UPDATE, DELETE or MERGE at the top: what it writes, and for INSERT ... SELECT the
+  // names that the SELECT sees.
+  std::optional<size_t> target;
+  const Level* source_level = nullptr;
+};
+
+// Counts in uses[n - 1] how often $n stands below `node`.
+void CountParameters(const Node& node, std::vector<uint32_t>* uses);
+
+// Walks a SELECT, INSERT, UPDATE, DELETE, MERGE or any other node.
+Query ReadQuery(const Node& statement, Planning* planning);
+
+// The column that `names` (a, t.a, s.t.a) means at `level`; nullopt where that is not certain.
+std::optional<ColumnOf> ResolveColumn(const Query& query, const Level* level,
+                                      const std::vector<std::string_view>& names);
+
+}  // namespace meridian

@@ -1,0 +1,135 @@
+#include "router/router.h"
+
+#include <algorithm>
+
+#include "router/copy/copy_spec.h"
+#include "router/lex/scanner.h"
+#include "router/lex/shape.h"
+#include "router/parse/parse_tree.h"
+#include "router/plan/decide.h"
+#include "router/plan/insert.h"
+#include "router/plan/plan.h"
+#include "router/statement_cache.h"
+#include "sharding/sql_status.h"
+
+namespace meridian {
+namespace {
+
+// The parser always reads '...' as standard_conforming_strings = on does.
+bool ParserReadsStringsAlike(std::string_view text, absl::Span<const Literal> literals,
+                             const SqlContext& context) {
+  if (context.standard_conforming_strings) return true;
+  return std::none_of(literals.begin(), literals.end(), [&](const Literal& literal) {
+    return literal.kind == LiteralKind::kString &&
+           text.substr(literal.range.begin, literal.range.size()).find('\\') !=
+               std::string_view::npos;
+  });
+}
+
+// The part without white space and comments around it.
+TextRange Trim(std::string_view text, uint32_t begin, uint32_t end,
+               bool standard_conforming_strings) {
+  Scanner scanner(text.substr(begin, end - begin), standard_conforming_strings);
+  TextRange range{begin, begin};
+  bool first = true;
+  for (Token token = scanner.Next(); token.kind != TokenKind::kEnd; token = scanner.Next()) {
+    if (token.kind == TokenKind::kError) return {first ? begin : range.begin, end};
+    if (first) range.begin = begin + token.range.begin;
+    first = false;
+    range.end = begin + token.range.end;
+  }
+  return range;
+}
+
+absl::Span<const Literal> LiteralsIn(const std::vector<Literal>& literals, TextRange range,
+                                     uint32_t* first) {
+  const auto before = [](uint32_t at) {
+    return [at](const Literal& literal) { return literal.range.begin < at; };
+  };
+  const auto begin = std::partition_point(literals.begin(), literals.end(), before(range.begin));
+  const auto end = std::partition_point(begin, literals.end(), before(range.end));
+  *first = static_cast<uint32_t>(begin - literals.begin());
+  return absl::MakeConstSpan(literals).subspan(*first, end - begin);
+}
+
+}  // namespace
+
+Router::Router(RouterLimits limits)
+    : limits_(limits), cache_(std::make_unique<Cache>(limits.max_cached_statements)) {}
+Router::~Router() = default;
+
+void Router::Publish(std::shared_ptr<const ShardMap> map, std::shared_ptr<const Schema> schema) {
+  cache_->Clear();
+  map_ = std::move(map);
+  schema_ = std::move(schema);
+  ++generation_;
+}
+
+void Router::Analyze(std::string_view text, const SqlContext& context,
+                     absl::Span<const Oid> parameter_types, Analysis* analysis) {
+  analysis->parts.clear();
+  analysis->literals.clear();
+  analysis->shape.clear();
+  const bool has_shape =
+      MakeShape(text, context.standard_conforming_strings, &analysis->shape, &analysis->literals);
+  const Cache::Key key{analysis->shape, context.id, parameter_types};
+  if (has_shape) {
+    if (const Ref<const Statement>* cached = cache_->Find(key)) {
+      ++counters_.cache_hits;
+      const uint32_t size = static_cast<uint32_t>(text.size());
+      analysis->parts.push_back(
+          {{0, size}, *cached, 0, static_cast<uint32_t>(analysis->literals.size())});
+      return;
+    }
+  } else {
+    analysis->literals.clear();
+  }
+  ++counters_.cache_misses;
+  AnalyzeAnew(text, context, parameter_types, analysis);
+  if (has_shape && analysis->parts.size() == 1 && analysis->parts[0].statement->shared_by_shape) {
+    cache_->Insert(key, analysis->parts[0].statement);
+  }
+}
+
+void Router::AnalyzeAnew(std::string_view text, const SqlContext& context,
+                         absl::Span<const Oid> parameter_types, Analysis* analysis) const {
+  Planning planning{text, context, parameter_types, analysis->literals, *map_, *schema_, {}, false};
+  std::optional<ParseTree> tree;
+  if (text.size() <= limits_.max_parsed_text_bytes &&
+      ParserReadsStringsAlike(text, analysis->literals, context)) {
+    tree = ParseTree::Parse(std::string(text));
+  }
+  if (!tree.has_value()) {
+    const TextRange range =
+        Trim(text, 0, static_cast<uint32_t>(text.size()), context.standard_conforming_strings);
+    if (range.size() == 0) return;
+    analysis->parts.push_back({range, PlanOpaque(text.substr(range.begin, range.size()), planning),
+                               0, static_cast<uint32_t>(analysis->literals.size())});
+    return;
+  }
+  for (const ParseTree::Part& part : tree->parts()) {
+    Analysis::Part& planned = analysis->parts.emplace_back();
+    planned.range = Trim(text, part.begin, part.end, context.standard_conforming_strings);
+    planning.literals = LiteralsIn(analysis->literals, planned.range, &planned.first_literal);
+    planned.literal_count = static_cast<uint32_t>(planning.literals.size());
+    planning.depends_on_literals = false;
+    planned.statement = PlanStatement(part.statement, planned.range, &planning);
+  }
+}
+
+absl::StatusOr<Decision> Router::Decide(const Statement& statement, const Values& values,
+                                        const RouteHints& hints) const {
+  return RunProgram(*statement.route, *map_, values, hints);
+}
+
+absl::StatusOr<std::vector<ShardInsert>> Router::SplitInsert(const Statement& statement,
+                                                             const Values& values) const {
+  const RouteProgram& program = *statement.route;
+  if (!program.insert.has_value()) return absl::InternalError("SplitInsert of another statement");
+  auto shards = ShardsOfRows(*program.insert, program, *map_, values);
+  if (!shards.ok()) return shards.status();
+  if (!shards->has_value()) return absl::InternalError("SplitInsert of a value the server refuses");
+  return CutInsert(*program.insert, **shards, values, program.standard_conforming_strings);
+}
+
+}  // namespace meridian
