@@ -199,23 +199,6 @@ TEST_F(CatalogStoreTest, SurvivesTheEndOfItsConnection) {
   EXPECT_EQ((*map)->epoch(), Epoch{2});
 }
 
-// The server ends the connection at the moment of the commit: before it, and after it.
-TEST_F(CatalogStoreTest, ALostCommitIsLookedUp) {
-  direct_.Query("CREATE FUNCTION " + quoted_ + R"(.die() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(10); RETURN NULL; END $$)");
-  direct_.Query("CREATE CONSTRAINT TRIGGER die AFTER INSERT ON " + quoted_ +
-                ".changes DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION " + quoted_ +
-                ".die()");
-  // Dies before the commit: nothing has happened, and that is what is told.
-  auto lost = store_.Change({"me", "x"}, [](MapDraft& draft) { return AddShard(draft, "a"); });
-  EXPECT_THAT(State(lost.status()), testing::AnyOf("08006", "57P01"));
-  EXPECT_EQ(*store_.LoadEpoch(), Epoch{1});
-  direct_.Query("DROP TRIGGER die ON " + quoted_ + ".changes");
-  auto map = store_.Change({"me", "x"}, [](MapDraft& draft) { return AddShard(draft, "a"); });
-  ASSERT_TRUE(map.ok()) << map.status();
-  EXPECT_EQ((*map)->epoch(), Epoch{2});
-}
-
 TEST_F(CatalogStoreTest, ShardWorkIsForOneAtATime) {
   CatalogStore other(Options(Cluster(), schema_));
   ASSERT_TRUE(store_.LockShardWork().ok());
