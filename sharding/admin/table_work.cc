@@ -83,9 +83,9 @@ absl::Status RowsElsewhere(const WorkShard& shard, const TableName& table, uint6
                            const Distribution& distribution) {
   return SqlStatus(
       sqlstate::kObjectNotInPrerequisiteState,
-      fmt::format("{} {} of {} on shard \"{}\" {} keys that shard does not own", rows,
+      fmt::format("{} {} of {} on shard \"{}\" {} to other shards", rows,
                   rows == 1 ? "row" : "rows", table.ToString(), shard.shard.name,
-                  rows == 1 ? "has a key of the" : "have"),
+                  rows == 1 ? "belongs" : "belong"),
       fmt::format(
           "Route all key ranges of distribution \"{}\" to shard \"{}\" (a distribution that "
           "is created with SHARDS ({}) is so), or move the rows first.",
