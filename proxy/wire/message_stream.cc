@@ -63,7 +63,7 @@ MessageStream::Event MessageStream::Continue(std::string_view& bytes) {
     partial_done_ = true;
     chunk_type_ = type;
     chunk_left_ = size - kHeaderBytes;
-    return {Kind::kChunk, type, true, chunk_left_ == 0, partial_};
+    return {Kind::kChunk, type, true, chunk_left_ == 0, partial_, true};
   }
   if (size > kMaxWholeMessageBytes) return {Kind::kBroken, type, false, false, {}};
   const size_t wanted = std::min<size_t>(size - partial_.size(), bytes.size());
@@ -71,7 +71,7 @@ MessageStream::Event MessageStream::Continue(std::string_view& bytes) {
   bytes.remove_prefix(wanted);
   if (partial_.size() < size) return {};
   partial_done_ = true;
-  return {Kind::kMessage, type, true, true, partial_};
+  return {Kind::kMessage, type, true, true, partial_, true};
 }
 
 }  // namespace meridian::wire

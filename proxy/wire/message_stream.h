@@ -26,7 +26,9 @@ class MessageStream {
     char type = 0;
     bool starts = false;     // kChunk: holds the message's first byte
     bool ends = false;       // kChunk: holds the message's last byte
-    std::string_view bytes;  // header included; valid until the next call
+    std::string_view bytes;  // header included
+    // `bytes` lie in the stream's own memory and are valid until the next call only, not as long as the bytes given.
+    bool kept = false;
     std::string_view body() const { return bytes.substr(kHeaderBytes); }
   };
 
@@ -37,7 +39,7 @@ class MessageStream {
   Event Next(std::string_view& bytes);
 
   // Whether the stream stands between two messages.
-  bool AtBoundary() const { return chunk_left_ == 0 && partial_.empty(); }
+  bool AtBoundary() const { return chunk_left_ == 0 && (partial_.empty() || partial_done_); }
 
  private:
   Event Continue(std::string_view& bytes);

@@ -1,0 +1,612 @@
+// The extended query protocol: Parse, Bind, Describe, Execute, Close, Flush, Sync.
+//
+// A batch is what stands between two Syncs. Its messages go to the server of the first Bind that names a shard;
+// messages before that (Parse, Describe) wait for it, at most until Flush or Sync. Statements that are the session's own
+// business (BEGIN, SET meridian.shard) are answered in their place without a server.
+
+#include <algorithm>
+
+#include "proxy/session/session.h"
+#include "proxy/session/statement_kinds.h"
+#include "proxy/wire/message_writer.h"
+
+namespace meridian {
+namespace {
+
+std::string EmptyMessage(char type) {
+  std::string bytes;
+  wire::AppendEmptyMessage(bytes, type);
+  return bytes;
+}
+
+std::string NoParameters() {
+  std::string bytes;
+  wire::MessageBuilder(bytes, wire::kParameterDescription).U16(0);
+  return bytes;
+}
+
+std::string Complete(std::string_view tag) {
+  std::string bytes;
+  wire::AppendCommandComplete(bytes, tag);
+  return bytes;
+}
+
+// What stands for a Parse in the queue of expected answers.
+Pending ParseOf(const PreparedText& prepared, Pending::Show show) {
+  Pending pending;
+  pending.request = wire::kParse;
+  pending.show = show;
+  pending.prepared_id = prepared.id;
+  return pending;
+}
+
+constexpr size_t kPreparedPerServerMax = 500;
+
+}  // namespace
+
+const Ref<const PreparedText>* Session::FindPrepared(std::string_view name) const {
+  if (name.empty()) return unnamed_ ? &unnamed_ : nullptr;
+  const auto found = prepared_.find(name);
+  return found == prepared_.end() ? nullptr : &found->second;
+}
+
+absl::Status Session::NoSuchStatement(std::string_view name) {
+  return SqlStatus(sqlstate::kInvalidStatementName,
+                   name.empty() ? std::string("unnamed prepared statement does not exist")
+                                : "prepared statement \"" + std::string(name) + "\" does not exist");
+}
+
+const Statement* Session::StatementOf(const PreparedText& prepared) {
+  const Analysis& analysis = prepared.Current(host_.router());
+  return analysis.parts.size() == 1 ? analysis.parts[0].statement.get() : nullptr;
+}
+
+Session::Progress Session::HandleParse(std::string_view body) {
+  const auto view = wire::ParseParse(body);
+  if (!view.ok()) {
+    Violation(ToSqlError(view.status()));
+    return Progress::kDone;
+  }
+  if (!pending_.empty() && batch_server_ == nullptr) return Progress::kBlocked;
+  if (batch_server_ == nullptr && unplaced_.empty()) statement_started_us_ = host_.NowUs();
+  if (!view->name.empty() && prepared_.contains(view->name)) {
+    FailBatch(SqlStatus(sqlstate::kDuplicatePreparedStatement,
+                        "prepared statement \"" + std::string(view->name) + "\" already exists"));
+    return Progress::kDone;
+  }
+  Ref<const PreparedText> prepared;
+  if (!view->name.empty()) {
+    prepared = host_.prepared_texts().Intern(PreparedText::Kind::kProtocol, view->text,
+                                             view->parameter_types, Context(),
+                                             host_.router().schema().version());
+    prepared_[std::string(view->name)] = prepared;
+    unconfirmed_.emplace_back(view->name);
+  } else if (unnamed_ && unnamed_->text == view->text && &unnamed_->context == &Context() &&
+             unnamed_->parameter_types == view->parameter_types) {
+    prepared = unnamed_;  // the same again: its analysis is still good
+  } else {
+    prepared = unnamed_ =
+        host_.prepared_texts().MakeUnnamed(view->text, view->parameter_types, Context());
+  }
+  Unplaced unplaced{.request = wire::kParse, .prepared = prepared, .name = std::string(view->name), .bytes = {}};
+  const Statement* statement = StatementOf(*prepared);
+  if (transaction_.failed() && (statement == nullptr || !LeavesFailedTransaction(*statement))) {
+    FailBatch(SqlStatus(sqlstate::kInFailedTransaction,
+                        "current transaction is aborted, commands ignored until end of transaction block"));
+    return Progress::kDone;
+  }
+  if (statement != nullptr && IsSessionVerb(*statement)) {
+    // The grammar has accepted it; a server gets it only if one must execute it.
+    unplaced.local = true;
+    unplaced.bytes = EmptyMessage(wire::kParseComplete);
+  }
+  unplaced_.push_back(std::move(unplaced));
+  return Progress::kDone;
+}
+
+absl::StatusOr<Decision> Session::DecideBind(const PreparedText& prepared, const wire::BindView& bind) {
+  const Analysis& analysis = prepared.Current(host_.router());
+  const Statement& statement = *analysis.parts[0].statement;
+  auto hints = Hints();
+  if (!hints.ok()) return hints.status();
+  absl::InlinedVector<Parameter, 8> parameters;
+  parameters.reserve(bind.values.size());
+  const std::vector<Oid>& types = prepared.type_oids();
+  for (size_t i = 0; i < bind.values.size(); ++i) {
+    parameters.push_back({.type = i < types.size() ? types[i] : 0,
+                          .binary = bind.IsBinary(i),
+                          .value = bind.values[i]});
+  }
+  const Values values{prepared.text, analysis.LiteralsOf(analysis.parts[0]), parameters};
+  return host_.router().Decide(statement, values, *hints);
+}
+
+Session::Progress Session::HandleBind(std::string_view body) {
+  wire::BindView& bind = bind_scratch_;
+  if (auto status = wire::ParseBind(body, &bind); !status.ok()) {
+    Violation(ToSqlError(status));
+    return Progress::kDone;
+  }
+  if (!pending_.empty() && batch_server_ == nullptr) return Progress::kBlocked;
+  const Ref<const PreparedText>* found = FindPrepared(bind.statement);
+  if (found == nullptr) {
+    FailBatch(NoSuchStatement(bind.statement));
+    return Progress::kDone;
+  }
+  const Ref<const PreparedText> prepared = *found;
+  const Statement* statement = StatementOf(*prepared);
+  if (transaction_.failed() && (statement == nullptr || !LeavesFailedTransaction(*statement))) {
+    FailBatch(SqlStatus(sqlstate::kInFailedTransaction,
+                        "current transaction is aborted, commands ignored until end of transaction block"));
+    return Progress::kDone;
+  }
+  if (statement != nullptr && IsLocal(*statement)) {
+    Portal& portal = portals_[std::string(bind.portal)];
+    portal = {.kind = Portal::Kind::kLocal, .prepared = prepared, .bind_rest = {}};
+    unplaced_.push_back({.request = wire::kBind, .prepared = {}, .name = {}, .bytes = EmptyMessage(wire::kBindComplete), .local = true});
+    return Progress::kDone;
+  }
+  ShardIndex shard = AtHand();
+  if (statement != nullptr) {
+    const auto decision = DecideBind(*prepared, bind);
+    if (!decision.ok()) {
+      FailBatch(decision.status());
+      return Progress::kDone;
+    }
+    if (decision->route == Route::kOne) {
+      shard = decision->shards.first();
+    } else if (decision->route == Route::kSession || decision->route == Route::kAny) {
+      shard = PreferredShard(*statement);
+    } else {
+      return BindFanout(prepared, bind);
+    }
+    host_.metrics().routes[static_cast<RouteKind>(decision->route)].Add();
+  }
+  Participant* participant = nullptr;
+  absl::Status status;
+  if (UseBatchServer(shard, &participant, &status) == Progress::kBlocked) return Progress::kBlocked;
+  if (status.ok() && statement != nullptr) status = CheckRunnable(*statement, *participant);
+  if (!status.ok()) {
+    FailBatch(status);
+    return Progress::kDone;
+  }
+  PlaceOn(*participant);
+  EnsurePrepared(*participant, *prepared);
+  SendBind(*participant, *prepared, bind.portal, bind.after_names);
+  RememberPortal(bind.portal, prepared);
+  return Progress::kDone;
+}
+
+// The unnamed portal of an ordinary statement needs no memory of its own: the hot path.
+void Session::RememberPortal(std::string_view name, const Ref<const PreparedText>& prepared) {
+  if (name.empty()) {
+    unnamed_portal_ = prepared;
+    if (!portals_.empty()) portals_.erase(std::string_view());
+    return;
+  }
+  portals_[std::string(name)] = {.kind = Portal::Kind::kServer, .prepared = prepared, .bind_rest = {}};
+}
+
+// Makes the shard's server the batch's. A batch that has only asked so far (Parse, Describe) may change its server; one
+// that has executed something may not, if that could have written: the two halves would not be one transaction.
+Session::Progress Session::UseBatchServer(ShardIndex shard, Participant** participant,
+                                          absl::Status* error) {
+  if (batch_server_ != nullptr) {
+    Participant* const current = FindParticipant(*batch_server_);
+    if (current->shard == shard) {
+      *participant = current;
+      return Progress::kDone;
+    }
+    if (batch_wrote_ && !transaction_.open()) {
+      *error = Refused("statements of one pipeline without Sync between them would write on several shards",
+                       "Send Sync after each statement, or use a transaction per shard.");
+      return Progress::kDone;
+    }
+    EndServerBatch(Pending::Show::kSwallow);
+    return Progress::kBlocked;
+  }
+  auto enlisted = Enlist(shard);
+  if (!enlisted.ok()) {
+    *error = enlisted.status();
+    return Progress::kDone;
+  }
+  if (*enlisted == nullptr) return Progress::kBlocked;
+  *participant = *enlisted;
+  batch_server_ = (*enlisted)->server;
+  active_ = batch_server_;
+  return Progress::kDone;
+}
+
+// Sends Sync to the batch's server; what follows may go to another.
+void Session::EndServerBatch(Pending::Show show) {
+  wire::AppendSync(batch_server_->out.Own());
+  Pending& pending = pending_.emplace_back();
+  pending.request = wire::kSync;
+  pending.show = show;
+  pending.purpose = Pending::Purpose::kSync;
+  active_ = batch_server_;
+  batch_server_ = nullptr;
+}
+
+// Sends what has waited for a server.
+void Session::PlaceOn(Participant& participant) {
+  for (Unplaced& unplaced : unplaced_) {
+    if (unplaced.local) {
+      EmitLocal(std::move(unplaced.bytes));
+      continue;
+    }
+    Server& server = *participant.server;
+    const PreparedText& prepared = *unplaced.prepared;
+    if (unplaced.request == wire::kParse) {
+      if (!unplaced.name.empty() && server.prepared.Touch(prepared.id)) {
+        EmitLocal(EmptyMessage(wire::kParseComplete));
+        continue;
+      }
+      SendParse(participant, prepared, Pending::Show::kForward);
+      pending_.back().name = std::move(unplaced.name);
+    } else {
+      EnsurePrepared(participant, prepared);
+      wire::MessageBuilder(server.out.Own(), wire::kDescribe)
+          .U8('S')
+          .String(prepared.interned() ? prepared.ServerName() : std::string());
+      pending_.emplace_back().request = wire::kDescribe;
+    }
+  }
+  unplaced_.clear();
+}
+
+// At Flush or Sync: what still waits goes to the server at hand; nothing to do where there is nothing for a server.
+Session::Progress Session::PlaceUnplaced() {
+  const auto needs_server = std::find_if(unplaced_.begin(), unplaced_.end(),
+                                         [](const Unplaced& unplaced) { return !unplaced.local; });
+  if (needs_server == unplaced_.end()) {
+    for (Unplaced& unplaced : unplaced_) EmitLocal(std::move(unplaced.bytes));
+    unplaced_.clear();
+    return Progress::kDone;
+  }
+  ShardIndex shard = AtHand();
+  const Statement* statement = StatementOf(*needs_server->prepared);
+  auto hints = Hints();
+  if (statement != nullptr && hints.ok() && batch_server_ == nullptr) {
+    const ShardSet candidates = host_.router().Candidates(*statement, *hints);
+    if (!candidates.empty() && !candidates.Contains(shard)) shard = candidates.first();
+  }
+  Participant* participant = nullptr;
+  absl::Status status;
+  if (UseBatchServer(shard, &participant, &status) == Progress::kBlocked) return Progress::kBlocked;
+  if (!status.ok()) {
+    unplaced_.clear();
+    FailBatch(status);
+    return Progress::kDone;
+  }
+  PlaceOn(*participant);
+  return Progress::kDone;
+}
+
+void Session::SendParse(Participant& participant, const PreparedText& prepared,
+                        Pending::Show show) {
+  Server& server = *participant.server;
+  if (!prepared.interned()) {
+    wire::AppendParse(server.out.Own(), {}, prepared.text, prepared.parameter_types);
+    server.unnamed_statement = prepared.id;
+  } else {
+    if (server.prepared.size() >= kPreparedPerServerMax) EvictPrepared(server);
+    wire::AppendParse(server.out.Own(), prepared.ServerName(), prepared.text,
+                      prepared.parameter_types);
+    server.prepared.Add(prepared.id);
+  }
+  pending_.push_back(ParseOf(prepared, show));
+}
+
+void Session::EvictPrepared(Server& server) {
+  const uint64_t victim = server.prepared.LeastRecent();
+  server.prepared.Remove(victim);
+  wire::AppendClose(server.out.Own(), 'S', PreparedText::ServerNameOf(victim));
+  Pending& pending = pending_.emplace_back();
+  pending.request = wire::kClose;
+  pending.show = Pending::Show::kSwallow;
+  host_.metrics().prepared_evicted.Add();
+}
+
+void Session::EnsurePrepared(Participant& participant, const PreparedText& prepared) {
+  Server& server = *participant.server;
+  const bool there = prepared.interned() ? server.prepared.Touch(prepared.id)
+                                         : server.unnamed_statement == prepared.id;
+  if (there) return;
+  SendParse(participant, prepared, Pending::Show::kSwallow);
+  host_.metrics().prepared_injected.Add();
+}
+
+void Session::SendBind(Participant& participant, const PreparedText& prepared,
+                       std::string_view portal, std::string_view rest) {
+  Server& server = *participant.server;
+  std::string& own = server.out.Own();
+  const std::string name = prepared.interned() ? prepared.ServerName() : std::string();
+  // The checked length limit leaves room for the longer name: a message that would pass it was refused by Process.
+  const size_t length = 4 + portal.size() + 1 + name.size() + 1 + rest.size();
+  own.push_back(wire::kBind);
+  wire::AppendU32(own, static_cast<uint32_t>(length));
+  wire::AppendString(own, portal);
+  wire::AppendString(own, name);
+  server.out.Borrow(rest);
+  pending_.emplace_back().request = wire::kBind;
+}
+
+Session::Progress Session::HandleDescribe(std::string_view body) {
+  const auto view = wire::ParseDescribe(body);
+  if (!view.ok()) {
+    Violation(ToSqlError(view.status()));
+    return Progress::kDone;
+  }
+  if (!pending_.empty() && batch_server_ == nullptr) return Progress::kBlocked;
+  if (view->kind == 'S') {
+    const Ref<const PreparedText>* prepared = FindPrepared(view->name);
+    if (prepared == nullptr) {
+      FailBatch(NoSuchStatement(view->name));
+      return Progress::kDone;
+    }
+    const Statement* statement = StatementOf(**prepared);
+    Unplaced unplaced{.request = wire::kDescribe, .prepared = *prepared, .name = {}, .bytes = {}};
+    if (statement != nullptr && IsSessionVerb(*statement)) {
+      unplaced.local = true;
+      unplaced.bytes = NoParameters() + LocalRowDescription(*statement);
+    }
+    unplaced_.push_back(std::move(unplaced));
+    if (batch_server_ != nullptr) PlaceOn(*FindParticipant(*batch_server_));
+    return Progress::kDone;
+  }
+  const auto portal = portals_.find(view->name);
+  if (portal != portals_.end() && portal->second.kind == Portal::Kind::kLocal) {
+    const Statement* statement = StatementOf(*portal->second.prepared);
+    unplaced_.push_back({.request = wire::kDescribe, .prepared = {}, .name = {}, .bytes = LocalRowDescription(*statement), .local = true});
+    return Progress::kDone;
+  }
+  if (portal != portals_.end() && portal->second.kind == Portal::Kind::kFanout) {
+    portal->second.describe = true;
+    return Progress::kDone;
+  }
+  return ForwardToPortal(wire::kDescribe, body, view->name);
+}
+
+std::string Session::LocalRowDescription(const Statement& statement) {
+  if (statement.verb != Verb::kShow) return EmptyMessage(wire::kNoData);
+  std::string bytes;
+  wire::AppendTextRowDescription(bytes, {statement.name});
+  return bytes;
+}
+
+// A message about a portal that a server has: to that server.
+Session::Progress Session::ForwardToPortal(char type, std::string_view body, std::string_view name) {
+  const bool known = name.empty() ? static_cast<bool>(unnamed_portal_) : portals_.contains(name);
+  if (!known) {
+    FailBatch(SqlStatus(sqlstate::kInvalidCursorName,
+                        "portal \"" + std::string(name) + "\" does not exist"));
+    return Progress::kDone;
+  }
+  if (batch_server_ == nullptr) {
+    // A portal of an earlier batch, kept by the transaction.
+    Participant* participant = nullptr;
+    absl::Status status;
+    if (UseBatchServer(AtHand(), &participant, &status) == Progress::kBlocked) {
+      return Progress::kBlocked;
+    }
+    if (!status.ok()) {
+      FailBatch(status);
+      return Progress::kDone;
+    }
+  }
+  Participant& participant = *FindParticipant(*batch_server_);
+  PlaceOn(participant);
+  wire::MessageBuilder(participant.server->out.Own(), type).Bytes(body);
+  pending_.emplace_back().request = type;
+  return Progress::kDone;
+}
+
+Session::Progress Session::HandleExecute(std::string_view message) {
+  const std::string_view body = message.substr(wire::kHeaderBytes);
+  const auto view = wire::ParseExecute(body);
+  if (!view.ok()) {
+    Violation(ToSqlError(view.status()));
+    return Progress::kDone;
+  }
+  if (!pending_.empty() && batch_server_ == nullptr) return Progress::kBlocked;
+  const auto found = portals_.find(view->portal);
+  if (found != portals_.end() && found->second.kind == Portal::Kind::kLocal) {
+    return ExecuteLocal(found->second);
+  }
+  if (found != portals_.end() && found->second.kind == Portal::Kind::kFanout) {
+    return ExecuteFanout(found->second, view->max_rows);
+  }
+  const Ref<const PreparedText> prepared =
+      found != portals_.end() ? found->second.prepared : unnamed_portal_;
+  if (ForwardToPortal(wire::kExecute, body, view->portal) == Progress::kBlocked) {
+    return Progress::kBlocked;
+  }
+  if (batch_server_ == nullptr || !prepared || skip_until_sync_) return Progress::kDone;
+  Participant& participant = *FindParticipant(*batch_server_);
+  ++participant.server->queries;
+  batch_executed_ = true;
+  const Statement* statement = StatementOf(*prepared);
+  if (statement == nullptr) return Progress::kDone;
+  statement_kind_ = KindOf(*statement);
+  batch_wrote_ |= statement->writes;
+  participant.wrote |= statement->writes;
+  schema_changed_ |= statement->changes_schema;
+  expect_copy_in_ = statement->verb == Verb::kCopyIn;
+  if (HasEffect(*statement)) {
+    auto effect = std::make_unique<StatementEffect>();
+    effect->statement = Ref<const Statement>(statement);
+    effect->text = prepared->text;
+    pending_.back().effects.push_back(std::move(effect));
+  }
+  return Progress::kDone;
+}
+
+Session::Progress Session::ExecuteLocal(const Portal& portal) {
+  const Ref<const PreparedText> prepared = portal.prepared;
+  const Statement* statement = StatementOf(*prepared);
+  // Answers of the batch's server come first, and it may have to take part in what follows.
+  if (PlaceUnplaced() == Progress::kBlocked) return Progress::kBlocked;
+  if (batch_server_ != nullptr) EndServerBatch(Pending::Show::kSwallow);
+  if (!pending_.empty()) return Progress::kBlocked;
+  statement_kind_ = KindOf(*statement);
+  local_row_description_ = false;
+  absl::StatusOr<std::string> tag = std::string();
+  const Progress progress = RunLocal(*statement, prepared->text, &tag);
+  local_row_description_ = true;
+  if (progress == Progress::kBlocked) return progress;
+  if (!tag.ok()) {
+    FailBatch(tag.status());
+  } else {
+    EmitLocal(Complete(*tag));
+    CountStatement(Outcome::kOk);
+  }
+  return Progress::kDone;
+}
+
+Session::Progress Session::HandleClose(std::string_view body) {
+  const auto view = wire::ParseDescribe(body);
+  if (!view.ok()) {
+    Violation(ToSqlError(view.status()));
+    return Progress::kDone;
+  }
+  if (!pending_.empty() && batch_server_ == nullptr) return Progress::kBlocked;
+  if (view->kind == 'S') {
+    // It stays on the servers, for the next session that prepares the same text.
+    if (view->name.empty()) {
+      unnamed_ = {};
+    } else {
+      const auto found = prepared_.find(view->name);
+      if (found != prepared_.end()) prepared_.erase(found);
+    }
+  } else {
+    const auto portal = portals_.find(view->name);
+    const bool on_server = portal != portals_.end() ? portal->second.kind == Portal::Kind::kServer
+                                                    : view->name.empty() && unnamed_portal_;
+    if (on_server && (batch_server_ != nullptr || transaction_.open())) {
+      const Progress progress = ForwardToPortal(wire::kClose, body, view->name);
+      if (progress == Progress::kBlocked) return progress;
+      if (view->name.empty()) unnamed_portal_ = {};
+      if (portal != portals_.end()) portals_.erase(portal);
+      return progress;
+    }
+    if (portal != portals_.end()) portals_.erase(portal);
+  }
+  unplaced_.push_back({.request = wire::kClose, .prepared = {}, .name = {}, .bytes = EmptyMessage(wire::kCloseComplete), .local = true});
+  if (batch_server_ != nullptr) PlaceOn(*FindParticipant(*batch_server_));
+  return Progress::kDone;
+}
+
+Session::Progress Session::HandleFlush() {
+  if (!pending_.empty() && batch_server_ == nullptr) return Progress::kBlocked;
+  if (PlaceUnplaced() == Progress::kBlocked) return Progress::kBlocked;
+  if (batch_server_ != nullptr) {
+    wire::AppendEmptyMessage(batch_server_->out.Own(), wire::kFlush);
+  }
+  return Progress::kDone;
+}
+
+Session::Progress Session::HandleSync() {
+  if (!skip_until_sync_) {
+    if (!pending_.empty() && batch_server_ == nullptr) return Progress::kBlocked;
+    if (PlaceUnplaced() == Progress::kBlocked) return Progress::kBlocked;
+  }
+  if (batch_server_ != nullptr) {
+    EndServerBatch(Pending::Show::kForward);
+    EndBatch();
+    return Progress::kDone;
+  }
+  if (!pending_.empty()) return Progress::kBlocked;
+  EndBatch();
+  FinishQuery();
+  return Progress::kDone;
+}
+
+void Session::EndBatch() {
+  unplaced_.clear();
+  unconfirmed_.clear();
+  batch_executed_ = batch_wrote_ = skip_until_sync_ = false;
+}
+
+// A Query that comes while a batch is open: the batch ends as by Sync, but its ReadyForQuery is not shown.
+Session::Progress Session::EndBatchBeforeQuery() {
+  if (PlaceUnplaced() == Progress::kBlocked) return Progress::kBlocked;
+  if (batch_server_ != nullptr) EndServerBatch(Pending::Show::kSwallow);
+  EndBatch();
+  return pending_.empty() ? Progress::kDone : Progress::kBlocked;
+}
+
+// An error of our own. Where the batch has a server, the server must fail too, so that what it has executed in this
+// batch is undone: it is sent something that fails, and the client sees our error in place of that.
+void Session::FailBatch(const absl::Status& status) {
+  const SqlError error = ToSqlError(status);
+  host_.metrics().errors_synthesised.Add();
+  std::string bytes;
+  wire::AppendError(bytes, wire::Severity::kError, error);
+  CountStatement(error.sqlstate == sqlstate::kFeatureNotSupported ? Outcome::kRefused
+                                                                  : Outcome::kError);
+  if (batch_server_ != nullptr) {
+    Participant& participant = *FindParticipant(*batch_server_);
+    PlaceOn(participant);
+    wire::AppendParse(participant.server->out.Own(), {}, "refused by Meridian", {});
+    participant.server->unnamed_statement = 0;
+    Pending& pending = pending_.emplace_back();
+    pending.request = wire::kParse;
+    pending.show = Pending::Show::kReplaceError;
+    pending.bytes = std::move(bytes);
+    wire::AppendEmptyMessage(participant.server->out.Own(), wire::kFlush);
+  } else {
+    // What was asked before and has an answer without a server is answered; the rest is skipped.
+    for (Unplaced& unplaced : unplaced_) {
+      if (unplaced.local) EmitLocal(std::move(unplaced.bytes));
+    }
+    unplaced_.clear();
+    ForgetUnconfirmed();
+    EmitLocal(std::move(bytes));
+    transaction_.Fail();
+  }
+  skip_until_sync_ = true;
+}
+
+// A Parse that failed, or was skipped because of an error before it, leaves no name behind.
+void Session::ForgetUnconfirmed() {
+  for (const std::string& name : unconfirmed_) {
+    const auto found = prepared_.find(name);
+    if (found != prepared_.end()) prepared_.erase(found);
+  }
+  unconfirmed_.clear();
+}
+
+void Session::EmitLocal(std::string bytes) {
+  if (pending_.empty()) {
+    out.Append(bytes);
+    return;
+  }
+  Pending& pending = pending_.emplace_back();
+  pending.show = Pending::Show::kLocal;
+  pending.bytes = std::move(bytes);
+}
+
+Session::Progress Session::HandleFunctionCall(std::string_view message) {
+  if (!pending_.empty() || batch_server_ != nullptr) return Progress::kBlocked;
+  statement_started_us_ = host_.NowUs();
+  if (transaction_.failed()) {
+    FailUnit(SqlStatus(sqlstate::kInFailedTransaction,
+                       "current transaction is aborted, commands ignored until end of transaction block"),
+             true);
+    return Progress::kDone;
+  }
+  auto participant = Enlist(AtHand());
+  if (participant.ok() && *participant == nullptr) return Progress::kBlocked;
+  if (!participant.ok()) {
+    FailUnit(participant.status(), true);
+    return Progress::kDone;
+  }
+  (*participant)->server->out.Borrow(message);
+  (*participant)->wrote = true;
+  active_ = (*participant)->server;
+  pending_.emplace_back().request = wire::kFunctionCall;
+  return Progress::kDone;
+}
+
+}  // namespace meridian

@@ -1,0 +1,322 @@
+#include "proxy/session/fanout.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "proxy/wire/byte_reader.h"
+#include "proxy/wire/error_response.h"
+#include "proxy/wire/message_writer.h"
+
+namespace meridian {
+namespace {
+
+using wire::MessageStream;
+
+constexpr size_t kHeldHighBytes = 64 << 10;
+
+SqlError MakeError(std::string_view sqlstate, std::string message, std::string hint = {}) {
+  return {.sqlstate = std::string(sqlstate), .message = std::move(message), .detail = {}, .hint = std::move(hint)};
+}
+
+// "INSERT 0 12" -> 12; nullopt where the tag has no count.
+std::optional<uint64_t> CountOf(std::string_view tag) {
+  const size_t space = tag.rfind(' ');
+  if (space == std::string_view::npos) return std::nullopt;
+  uint64_t count = 0;
+  const std::string_view digits = tag.substr(space + 1);
+  const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), count);
+  if (error != std::errc() || stop != digits.data() + digits.size()) return std::nullopt;
+  return count;
+}
+
+}  // namespace
+
+Fanout::Fanout(SessionHost& host, wire::OutQueue& out, Options options)
+    : host_(host), out_(out), options_(std::move(options)) {}
+
+Fanout::~Fanout() {
+  for (const Branch& branch : branches_) {
+    if (branch.paused && branch.server != nullptr) host_.SetReading(*branch.server, true);
+  }
+}
+
+void Fanout::AddBranch(ShardIndex shard, Server& server, std::string request) {
+  Branch& branch = branches_.emplace_back();
+  branch.shard = shard;
+  branch.server = &server;
+  branch.request = std::move(request);
+}
+
+Fanout::Branch* Fanout::Find(const Server& server) {
+  for (Branch& branch : branches_) {
+    if (branch.server == &server) return &branch;
+  }
+  return nullptr;
+}
+
+bool Fanout::Has(const Server& server) const {
+  return std::any_of(branches_.begin(), branches_.end(),
+                     [&server](const Branch& branch) { return branch.server == &server; });
+}
+
+void Fanout::Send(Branch& branch, std::string_view sql) {
+  wire::AppendQuery(branch.server->out.Own(), sql);
+  ++branch.ready_owed;
+}
+
+bool Fanout::RunsOneByOne() const { return options_.route == Route::kEvery && !options_.copy_in; }
+
+void Fanout::StartBranch(Branch& branch) {
+  branch.started = true;
+  if (options_.atomic) Send(branch, "BEGIN");
+  branch.server->out.Append(branch.request);
+  branch.request = std::string();
+  ++branch.ready_owed;
+  ++branch.server->queries;
+}
+
+void Fanout::Start() {
+  StartBranch(branches_[0]);
+  if (RunsOneByOne()) return;
+  for (size_t i = 1; i < branches_.size(); ++i) StartBranch(branches_[i]);
+}
+
+void Fanout::OnEvent(Server& server, const MessageStream::Event& event) {
+  Branch* const branch = Find(server);
+  if (event.kind == MessageStream::Kind::kChunk) {
+    OnRow(*branch, event);
+  } else {
+    OnMessage(*branch, event);
+  }
+  if (phase_ != Phase::kDone) Advance();
+}
+
+void Fanout::OnMessage(Branch& branch, const MessageStream::Event& event) {
+  switch (event.type) {
+    case wire::kRowDescription:
+    case wire::kNoData:
+    case wire::kCopyOutResponse:
+      if (!described_ && (options_.describe || event.type == wire::kCopyOutResponse)) {
+        out_.Append(event.bytes);
+      }
+      described_ = true;
+      break;
+    case wire::kCopyInResponse:
+      OnCopyInResponse(event, branch);
+      break;
+    case wire::kCommandComplete:
+      OnCommandComplete(branch, wire::ByteReader(event.body()).String());
+      break;
+    case wire::kErrorResponse:
+      branch.failed = true;
+      Fail(wire::ToSqlError(wire::ParseErrorFields(event.body())));
+      break;
+    case wire::kReadyForQuery:
+      OnReady(branch, event.body().empty() ? wire::kIdle : event.body()[0]);
+      break;
+    case wire::kNoticeResponse:
+      // The same notice from every shard would be said once by one PostgreSQL.
+      if (options_.route != Route::kEvery || &branch == &branches_[0]) out_.Append(event.bytes);
+      break;
+    default:
+      break;
+  }
+}
+
+void Fanout::OnRow(Branch& branch, const MessageStream::Event& event) {
+  const size_t index = static_cast<size_t>(&branch - branches_.data());
+  if (error_) return;
+  if (options_.route == Route::kEvery && index != 0) return;  // the same rows again
+  if (!options_.row_order.empty()) {
+    branch.held.append(event.bytes);
+    if (event.ends) branch.row_ends.push_back(branch.held.size());
+    if (branch.held.size() > kHeldRowsMaxBytes) {
+      Fail(MakeError(sqlstate::kProgramLimitExceeded,
+                     "the rows of INSERT ... RETURNING on several shards are too large",
+                     "Insert fewer rows per statement."));
+    }
+    return;
+  }
+  if (index == turn_) {
+    if (event.kept) {
+      out_.Append(event.bytes);
+    } else {
+      out_.Borrow(event.bytes);
+    }
+    return;
+  }
+  branch.held.append(event.bytes);
+  if (branch.held.size() > kHeldHighBytes && !branch.paused) {
+    branch.paused = true;
+    host_.SetReading(*branch.server, false);
+  }
+}
+
+void Fanout::OnCommandComplete(Branch& branch, std::string_view tag) {
+  // BEGIN and what ends the transaction have tags too.
+  if (phase_ != Phase::kRun || (options_.atomic && tag == "BEGIN" && branch.ready_owed == 2)) return;
+  branch.tag = std::string(tag);
+  branch.completed = true;
+}
+
+void Fanout::OnReady(Branch& branch, char status) {
+  branch.server->transaction_status = status;
+  if (branch.ready_owed > 0) --branch.ready_owed;
+  if (phase_ != Phase::kRun || branch.ready_owed > 0) return;
+  if (!branch.failed && !branch.completed && !error_) {
+    branch.failed = true;
+    Fail(MakeError(sqlstate::kInternalError, "a shard answered without completing the statement"));
+  }
+  if (branch.completed) NextTurn();
+  if (RunsOneByOne() && !error_ && &branch == &branches_[0]) {
+    for (size_t i = 1; i < branches_.size(); ++i) StartBranch(branches_[i]);
+  }
+}
+
+// Shows what was held of the branches whose turn has come.
+void Fanout::NextTurn() {
+  if (!options_.row_order.empty()) return;
+  while (turn_ < branches_.size() && branches_[turn_].completed && branches_[turn_].ready_owed == 0) {
+    if (++turn_ == branches_.size()) return;
+    Branch& next = branches_[turn_];
+    if (!error_) out_.Append(next.held);
+    next.held = std::string();
+    if (next.paused && next.server != nullptr) {
+      next.paused = false;
+      host_.SetReading(*next.server, true);
+    }
+  }
+}
+
+// The first error is the client's; the others stop what they do.
+void Fanout::Fail(SqlError error) {
+  if (error_) return;
+  error_ = std::move(error);
+  copying_ = false;
+  if (phase_ == Phase::kRun) StopOthers();
+}
+
+void Fanout::StopOthers() {
+  for (Branch& branch : branches_) {
+    if (branch.server == nullptr || branch.failed || !branch.started || branch.ready_owed == 0) continue;
+    if (branch.paused) {
+      branch.paused = false;
+      host_.SetReading(*branch.server, true);
+    }
+    branch.held = std::string();
+    if (options_.copy_in && !copy_ended_) {
+      // One that has not answered yet is told when it does (OnCopyInResponse).
+      if (!branch.copy_ready) continue;
+      wire::MessageBuilder(branch.server->out.Own(), wire::kCopyFail).String("another shard failed");
+    } else {
+      host_.CancelServer(*branch.server);
+    }
+  }
+}
+
+void Fanout::OnClosed(const Server& server, const SqlError& reason) {
+  Branch* const branch = Find(server);
+  if (branch == nullptr) return;
+  branch->server = nullptr;
+  branch->failed = true;
+  branch->ready_owed = 0;
+  Fail(reason);
+  if (phase_ != Phase::kDone) Advance();
+}
+
+// Goes to the next phase when every branch has answered.
+void Fanout::Advance() {
+  for (const Branch& branch : branches_) {
+    if (branch.ready_owed > 0) return;
+    if (phase_ == Phase::kRun && !error_ && !branch.started) return;
+  }
+  switch (phase_) {
+    case Phase::kRun:
+      if (!error_ && options_.route == Route::kEvery) CheckEqualTags();
+      if (!error_) ShowRowsInOrder();
+      if (!options_.atomic) {
+        phase_ = Phase::kDone;
+      } else if (error_) {
+        StartAbort();
+      } else {
+        StartPrepare();
+      }
+      break;
+    case Phase::kPrepare:
+      if (error_) {
+        StartAbort();
+      } else {
+        StartCommit();
+      }
+      break;
+    default:
+      phase_ = Phase::kDone;
+      break;
+  }
+}
+
+void Fanout::StartPrepare() {
+  phase_ = Phase::kPrepare;
+  for (Branch& branch : branches_) {
+    Send(branch, "PREPARE TRANSACTION '" + options_.transaction_name + "'");
+    branch.prepared = true;
+  }
+}
+
+void Fanout::StartCommit() {
+  phase_ = Phase::kCommit;
+  for (Branch& branch : branches_) {
+    Send(branch, "COMMIT PREPARED '" + options_.transaction_name + "'");
+  }
+}
+
+// A branch whose PREPARE failed has rolled back already; so has one that is outside of a transaction.
+void Fanout::StartAbort() {
+  phase_ = Phase::kAbort;
+  for (Branch& branch : branches_) {
+    if (branch.server == nullptr) continue;
+    if (branch.prepared && !branch.failed) {
+      Send(branch, "ROLLBACK PREPARED '" + options_.transaction_name + "'");
+    } else if (branch.server->transaction_status != wire::kIdle) {
+      Send(branch, "ROLLBACK");
+    }
+  }
+  Advance();
+}
+
+// A table that is the same on every shard must have changed in the same way on every shard.
+void Fanout::CheckEqualTags() {
+  for (const Branch& branch : branches_) {
+    if (branch.tag == branches_[0].tag) continue;
+    Fail(MakeError(sqlstate::kInternalError,
+                   "the shards disagree about the result of a write that must be the same on all: \"" +
+                       branches_[0].tag + "\" and \"" + branch.tag + "\"",
+                   "Compare the table on the shards with SET meridian.shard."));
+    return;
+  }
+}
+
+void Fanout::ShowRowsInOrder() {
+  if (options_.row_order.empty()) return;
+  std::vector<size_t> next(branches_.size(), 0);
+  for (const uint32_t index : options_.row_order) {
+    const Branch& branch = branches_[index];
+    const size_t row = next[index]++;
+    if (row >= branch.row_ends.size()) {
+      Fail(MakeError(sqlstate::kInternalError, "a shard returned fewer rows than were inserted"));
+      return;
+    }
+    const size_t begin = row == 0 ? 0 : branch.row_ends[row - 1];
+    out_.Append(std::string_view(branch.held).substr(begin, branch.row_ends[row] - begin));
+  }
+}
+
+std::string Fanout::Tag() const {
+  const std::string& first = branches_[0].tag;
+  if (options_.route == Route::kEvery || !CountOf(first)) return first;
+  uint64_t sum = 0;
+  for (const Branch& branch : branches_) sum += CountOf(branch.tag).value_or(0);
+  return first.substr(0, first.rfind(' ') + 1) + std::to_string(sum);
+}
+
+}  // namespace meridian

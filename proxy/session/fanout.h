@@ -1,0 +1,119 @@
+// One statement that runs on several shards at once: a read whose rows are concatenated, or a write that is made atomic
+// by PREPARE TRANSACTION and COMMIT PREPARED.
+//
+// The session has made the servers ready (settings, BEGIN of the client's own transaction) and hands their bytes in. All
+// rows come out in the order of the shards: whoever's turn it is not is read only as far as a small buffer holds.
+//
+//   read, or inside of a transaction:   run ------------------------------------------> done
+//   write outside of a transaction:     BEGIN, run -> (all) PREPARE -> (all) COMMIT PREPARED -> done
+//                                            any error: ROLLBACK or ROLLBACK PREPARED everywhere
+//
+// Writes of the same rows on every shard (reference tables, DDL) run on the first shard alone before the others start, so
+// that two of them wait for each other in one order and cannot deadlock.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proxy/pool/server.h"
+#include "proxy/session/session_host.h"
+#include "proxy/wire/message_stream.h"
+#include "proxy/wire/out_queue.h"
+#include "router/copy/copy_splitter.h"
+#include "router/decision.h"
+
+namespace meridian {
+
+class Fanout {
+ public:
+  struct Options {
+    Route route = Route::kConcat;
+    bool atomic = false;     // a write outside of a transaction: two-phase commit
+    bool copy_in = false;
+    bool describe = true;    // the client sees the RowDescription
+    std::string transaction_name;       // atomic
+    std::vector<uint32_t> row_order;    // kSplit with rows: the branch of each row, in the client's order
+    std::unique_ptr<CopySplitter> splitter;  // kCopySplit
+    std::optional<ShardIndex> only_shard;    // kCopySplit: rows of other shards are refused (meridian.shard)
+  };
+  // Rows of a split INSERT ... RETURNING are held back until all are there; more bytes than this are an error.
+  static constexpr size_t kHeldRowsMaxBytes = 64 << 20;
+
+  Fanout(SessionHost& host, wire::OutQueue& out, Options options);
+  ~Fanout();
+
+  // `request` is sent as it is; its answer ends with one ReadyForQuery.
+  void AddBranch(ShardIndex shard, Server& server, std::string request);
+  void Start();
+
+  bool Has(const Server& server) const;
+  void OnEvent(Server& server, const wire::MessageStream::Event& event);
+  void OnClosed(const Server& server, const SqlError& reason);
+
+  // COPY FROM STDIN: whether the client's CopyData is wanted now.
+  bool TakesInput() const { return copying_; }
+  void OnCopyData(std::string_view bytes);
+  void OnCopyEnd(bool done, std::string_view reason);
+
+  bool done() const { return phase_ == Phase::kDone; }
+  const std::optional<SqlError>& error() const { return error_; }
+  // The command tag for the client: counts added up, or that of one shard. Precondition: done and no error.
+  std::string Tag() const;
+
+ private:
+  enum class Phase : uint8_t { kRun, kPrepare, kCommit, kAbort, kDone };
+  struct Branch {
+    ShardIndex shard;
+    Server* server;  // nullptr: it is gone
+    std::string request;
+    bool started = false;
+    size_t ready_owed = 0;   // ReadyForQuery messages that are still to come
+    bool completed = false;  // CommandComplete of the statement came
+    bool failed = false;
+    bool prepared = false;
+    bool paused = false;
+    bool header_sent = false;
+    bool copy_ready = false;
+    std::string tag;
+    std::string held;  // bytes whose turn has not come
+    std::vector<size_t> row_ends;  // kSplit with rows: where each row ends in held
+    std::string copy;  // rows for this shard from one piece of input
+  };
+
+  Branch* Find(const Server& server);
+  void Send(Branch& branch, std::string_view sql);
+  void StartBranch(Branch& branch);
+  bool RunsOneByOne() const;
+  void OnMessage(Branch& branch, const wire::MessageStream::Event& event);
+  void OnRow(Branch& branch, const wire::MessageStream::Event& event);
+  void OnCopyInResponse(const wire::MessageStream::Event& event, Branch& branch);
+  void OnCommandComplete(Branch& branch, std::string_view tag);
+  void OnReady(Branch& branch, char status);
+  void Fail(SqlError error);
+  void StopOthers();
+  void NextTurn();
+  void Advance();
+  void StartPrepare();
+  void StartCommit();
+  void StartAbort();
+  void ShowRowsInOrder();
+  void SendCopyPieces(const std::vector<CopySplitter::Piece>& pieces);
+  void CheckEqualTags();
+
+  SessionHost& host_;
+  wire::OutQueue& out_;
+  Options options_;
+  std::vector<Branch> branches_;
+  Phase phase_ = Phase::kRun;
+  size_t turn_ = 0;
+  bool described_ = false;
+  bool copying_ = false;
+  bool copy_announced_ = false;
+  bool copy_ended_ = false;
+  std::optional<SqlError> error_;
+};
+
+}  // namespace meridian

@@ -1,0 +1,298 @@
+// What servers answer: matched with what was asked, shown to the client or not, and remembered.
+
+#include "proxy/session/session.h"
+#include "proxy/session/statement_kinds.h"
+#include "proxy/wire/byte_reader.h"
+#include "proxy/wire/error_response.h"
+#include "proxy/wire/message_writer.h"
+
+namespace meridian {
+
+using wire::MessageStream;
+
+void Session::OnServerBytes(Server& server, std::string_view bytes) {
+  host_.MarkDirty(*this);
+  while (!bytes.empty() && server.owner == this) {
+    const MessageStream::Event event = server.stream.Next(bytes);
+    if (event.kind == MessageStream::Kind::kNone) break;
+    Participant* participant = FindParticipant(server);
+    if (participant == nullptr) break;
+    if (event.kind == MessageStream::Kind::kBroken) {
+      Fatal({.sqlstate = std::string(sqlstate::kProtocolViolation),
+             .message = "the server sent a message that is not of the protocol",
+             .detail = {},
+             .hint = {}});
+      return;
+    }
+    if (fanout_ != nullptr && fanout_->Has(server)) {
+      fanout_->OnEvent(server, event);
+      if (fanout_->done()) OnFanoutDone();
+    } else if (broadcast_ != nullptr && broadcast_->Has(server)) {
+      broadcast_->OnEvent(server, event);
+    } else if (active_ == &server && !pending_.empty()) {
+      OnPendingEvent(*participant, event);
+    } else {
+      OnUnexpectedEvent(event);
+    }
+  }
+  if (closing_) return;
+  // Something may have ended that the next message waits for.
+  if (pending_.empty()) OnIdle();
+  if (stalled_) ProcessInbox();
+}
+
+// Asynchronous messages: they may come at any time.
+void Session::OnUnexpectedEvent(const MessageStream::Event& event) {
+  switch (event.type) {
+    case wire::kNoticeResponse:
+    case wire::kParameterStatus:
+    case wire::kNotification:
+      out.Borrow(event.bytes);
+      break;
+    case wire::kErrorResponse:
+      // A dying server says why; what the client learns of it is decided when the connection closes.
+      dying_words_ = wire::ToSqlError(wire::ParseErrorFields(event.body()));
+      break;
+    default:
+      break;
+  }
+}
+
+void Session::OnPendingEvent(Participant& participant, const MessageStream::Event& event) {
+  if (event.kind == MessageStream::Kind::kChunk) {
+    Show(event);
+    return;
+  }
+  switch (event.type) {
+    case wire::kReadyForQuery:
+      OnReady(participant, event);
+      return;
+    case wire::kErrorResponse:
+      OnError(event);
+      return;
+    case wire::kCommandComplete:
+    case wire::kEmptyQueryResponse:
+    case wire::kPortalSuspended:
+      OnComplete(participant, event);
+      return;
+    case wire::kParseComplete:
+      // The name is the client's from now on.
+      if (!unconfirmed_.empty()) std::erase(unconfirmed_, pending_.front().name);
+      [[fallthrough]];
+    case wire::kBindComplete:
+    case wire::kCloseComplete:
+      Show(event);
+      PopPending();
+      return;
+    case wire::kRowDescription:
+    case wire::kNoData:
+      Show(event);
+      if (pending_.front().request == wire::kDescribe) PopPending();
+      return;
+    case wire::kCopyInResponse:
+      Show(event);
+      copy_in_ = participant.server;
+      expect_copy_in_ = false;
+      if (stalled_) ProcessInbox();
+      return;
+    case wire::kNoticeResponse:
+    case wire::kNotification:
+      // Notices of injected statements are not the client's business.
+      if (pending_.front().show == Pending::Show::kForward ||
+          pending_.front().show == Pending::Show::kHideReady ||
+          event.type == wire::kNotification) {
+        out.Borrow(event.bytes);
+      }
+      return;
+    case wire::kParameterStatus:
+      if (pending_.front().show != Pending::Show::kSwallow) out.Borrow(event.bytes);
+      return;
+    case wire::kCopyBothResponse:
+      Fatal({.sqlstate = std::string(sqlstate::kFeatureNotSupported),
+             .message = "streaming replication through Meridian is not supported",
+             .detail = {},
+             .hint = "Connect to the server itself."});
+      return;
+    default:
+      Show(event);
+      return;
+  }
+}
+
+// Hands an answer on, if the client is to see it.
+void Session::Show(const MessageStream::Event& event) {
+  const Pending::Show show = pending_.front().show;
+  if (show != Pending::Show::kForward && show != Pending::Show::kHideReady) return;
+  // A message that a read has cut lies in the stream's own buffer until the next event only.
+  if (event.kept) {
+    out.Append(event.bytes);
+  } else {
+    out.Borrow(event.bytes);
+  }
+}
+
+void Session::OnComplete(Participant& participant, const MessageStream::Event& event) {
+  Show(event);
+  Pending& pending = pending_.front();
+  copy_in_ = nullptr;
+  if (pending.next_effect < pending.effects.size()) {
+    const auto& effect = pending.effects[pending.next_effect++];
+    if (effect != nullptr) {
+      const std::string tag(wire::ByteReader(event.body()).String());
+      ApplyEffect(*effect, tag, &participant);
+    }
+  }
+  if (pending.request == wire::kExecute) {
+    CountStatement(Outcome::kOk);
+    PopPending();
+  }
+}
+
+void Session::OnError(const MessageStream::Event& event) {
+  expect_copy_in_ = false;
+  copy_in_ = nullptr;
+  schema_changed_ = false;
+  Pending& pending = pending_.front();
+  pending.failed = true;
+  if (pending.show == Pending::Show::kReplaceError) {
+    out.Append(pending.bytes);
+  } else if (pending.show == Pending::Show::kForward ||
+             pending.show == Pending::Show::kHideReady) {
+    if (prelude_error_) {
+      // The transaction could not be opened here as the client wants it: that is the error.
+      wire::AppendError(out.Own(), wire::Severity::kError, *std::exchange(prelude_error_, std::nullopt));
+    } else if (event.kept) {
+      out.Append(event.bytes);
+    } else {
+      out.Borrow(event.bytes);
+    }
+    CountStatement(Outcome::kError);
+    if (script_ != nullptr) script_->aborted = true;
+  } else {
+    OnInjectedError(wire::ToSqlError(wire::ParseErrorFields(event.body())));
+    if (closing_) return;
+  }
+  if (pending_.front().request == wire::kQuery || pending_.front().request == wire::kFunctionCall) return;
+  // PostgreSQL skips everything up to Sync, and so do the answers. Where the Sync was not sent yet, the client's
+  // messages up to it are skipped here too.
+  ForgetFailedParse();
+  bool synced = false;
+  while (!pending_.empty()) {
+    if (pending_.front().request == wire::kSync) {
+      synced = true;
+      break;
+    }
+    pending_.pop_front();
+    ForgetFailedParse();
+  }
+  if (!synced) {
+    ForgetUnconfirmed();
+    skip_until_sync_ = true;
+  }
+}
+
+// The server does not have the statement of a Parse that failed or was skipped.
+void Session::ForgetFailedParse() {
+  if (pending_.empty()) return;
+  const Pending& pending = pending_.front();
+  if (pending.request != wire::kParse || pending.prepared_id == 0 || active_ == nullptr) return;
+  active_->prepared.Remove(pending.prepared_id);
+  if (active_->unnamed_statement == pending.prepared_id) active_->unnamed_statement = 0;
+  const auto found = prepared_.find(pending.name);
+  if (!pending.name.empty() && found != prepared_.end()) prepared_.erase(found);
+}
+
+// Something that the proxy sent ahead of the client's statement failed.
+void Session::OnInjectedError(SqlError error) {
+  switch (pending_.front().purpose) {
+    case Pending::Purpose::kBegin:
+    case Pending::Purpose::kPrepare:
+      // The statement behind it fails too; its error is replaced by this one.
+      prelude_error_ = std::move(error);
+      break;
+    case Pending::Purpose::kSettings:
+      // The statement behind it runs with other settings than the client believes: nothing it says can be trusted.
+      error.message = "could not restore the session's settings on a server: " + error.message;
+      Fatal(error);
+      break;
+    default:
+      if (!prelude_error_) prelude_error_ = std::move(error);
+      break;
+  }
+}
+
+void Session::OnReady(Participant& participant, const MessageStream::Event& event) {
+  const char status = event.body().empty() ? wire::kIdle : event.body()[0];
+  Pending& pending = pending_.front();
+  const bool visible = pending.show == Pending::Show::kForward;
+  const bool statement = pending.request == wire::kQuery && (visible || pending.show == Pending::Show::kHideReady);
+  if (statement && !pending.failed) CountStatement(Outcome::kOk);
+  copy_in_ = nullptr;
+  expect_copy_in_ = false;
+  participant.server->transaction_status = status;
+  if (pending.purpose == Pending::Purpose::kClient || status != wire::kIdle) {
+    NoteTransactionStatus(participant, status);
+  }
+  if (visible) {
+    if (transaction_.status() == status && !event.kept) {
+      out.Borrow(event.bytes);
+    } else {
+      wire::AppendReadyForQuery(out.Own(), transaction_.status());
+    }
+  }
+  PopPending();
+}
+
+void Session::NoteTransactionStatus(Participant& participant, char status) {
+  switch (status) {
+    case wire::kIdle:
+      participant.in_transaction = false;
+      // Only the server that holds the whole transaction can have ended it.
+      if (transaction_.open() && ParticipantsInTransaction() == 0) FinishTransaction(false, false);
+      break;
+    case wire::kFailedTransaction:
+      participant.in_transaction = true;
+      transaction_.Fail();
+      break;
+    default:
+      participant.in_transaction = true;
+      break;
+  }
+}
+
+void Session::PopPending() {
+  pending_.pop_front();
+  while (!pending_.empty() && pending_.front().show == Pending::Show::kLocal) {
+    out.Append(pending_.front().bytes);
+    pending_.pop_front();
+  }
+}
+
+void Session::CountStatement(Outcome outcome) {
+  ++statements_done_;
+  const uint64_t now = host_.NowUs();
+  const uint64_t took = now - statement_started_us_;
+  host_.metrics().CountQuery(statement_kind_, outcome, took);
+  host_.Report(*this, {.kind = statement_kind_, .outcome = outcome, .microseconds = took});
+}
+
+void Session::OnServerClosed(Server& server, const SqlError& reason) {
+  host_.MarkDirty(*this);
+  Participant* participant = FindParticipant(server);
+  if (participant == nullptr) return;
+  const bool owed = (active_ == &server && !pending_.empty()) || batch_server_ == &server;
+  const bool matters = owed || participant->in_transaction || participant->pinned ||
+                       (fanout_ != nullptr && fanout_->Has(server)) ||
+                       (broadcast_ != nullptr && broadcast_->Has(server));
+  if (fanout_ != nullptr && fanout_->Has(server)) fanout_->OnClosed(server, reason);
+  participants_.erase(participants_.begin() + (participant - participants_.data()));
+  if (!matters) return;
+  // As PostgreSQL itself: a session whose server process is gone is gone. The client sees what the server said last.
+  SqlError error = dying_words_ ? *dying_words_ : reason;
+  if (active_ == &server) pending_.clear();
+  if (batch_server_ == &server) batch_server_ = nullptr;
+  if (copy_in_ == &server) copy_in_ = nullptr;
+  Fatal(error);
+}
+
+}  // namespace meridian

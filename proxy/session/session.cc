@@ -1,0 +1,502 @@
+#include "proxy/session/session.h"
+
+#include <algorithm>
+
+#include "proxy/wire/byte_reader.h"
+#include "proxy/wire/message_writer.h"
+
+namespace meridian {
+namespace {
+
+// Input that waits behind a blocked message: beyond this, the driver stops reading.
+constexpr size_t kInboxHighBytes = 256 << 10;
+
+}  // namespace
+
+Session::Session(SessionHost& host, SessionIdentity identity, Ref<const Settings> startup,
+                 MeridianSettings meridian)
+    : host_(host),
+      identity_(std::move(identity)),
+      startup_(std::move(startup)),
+      startup_meridian_(std::move(meridian)),
+      settings_(startup_),
+      meridian_(startup_meridian_) {}
+
+Session::~Session() { CloseNow(); }
+
+// ---------------------------------------------------------------------------------------------
+// Input
+
+void Session::OnClientBytes(std::string_view bytes) {
+  host_.MarkDirty(*this);
+  if (closing_) return;
+  CompactInbox();
+  if (!inbox_.empty()) {
+    inbox_.append(bytes);
+    ProcessInbox();
+    return;
+  }
+  const size_t used = Process(bytes);
+  if (!closing_) inbox_.append(bytes.substr(used));
+}
+
+void Session::CompactInbox() {
+  if (inbox_used_ == inbox_.size()) {
+    if (!inbox_.empty()) inbox_ = std::string();  // an idle client keeps no memory
+  } else {
+    inbox_.erase(0, inbox_used_);
+  }
+  inbox_used_ = 0;
+}
+
+void Session::ProcessInbox() {
+  if (closing_) return;
+  inbox_used_ += Process(std::string_view(inbox_).substr(inbox_used_));
+}
+
+bool Session::WantsInput() const {
+  if (closing_) return false;
+  return !stalled_ || inbox_.size() - inbox_used_ < kInboxHighBytes;
+}
+
+bool Session::Blocked() const {
+  return waiting_ || schema_wait_ || (fanout_ != nullptr && !fanout_->TakesInput());
+}
+
+// Handles what is whole; returns how many bytes are done with.
+size_t Session::Process(std::string_view input) {
+  const size_t before = input.size();
+  stalled_ = false;
+  while (!closing_ && !input.empty()) {
+    if (Blocked()) {
+      stalled_ = true;
+      break;
+    }
+    if (discard_left_ > 0) {
+      const size_t skip = static_cast<size_t>(std::min<uint64_t>(discard_left_, input.size()));
+      discard_left_ -= skip;
+      input.remove_prefix(skip);
+      continue;
+    }
+    if (copy_left_ > 0) {
+      input.remove_prefix(ProcessCopyData(input));
+      continue;
+    }
+    if (input.size() < wire::kHeaderBytes) break;
+    const char type = input[0];
+    const uint32_t length = wire::LoadU32(input.data() + 1);
+    switch (wire::CheckClientMessage(type, length)) {
+      case wire::LengthCheck::kOk:
+        break;
+      case wire::LengthCheck::kUnknownType:
+        Violation({.sqlstate = std::string(sqlstate::kProtocolViolation),
+                   .message = "invalid frontend message type " +
+                              std::to_string(static_cast<unsigned char>(type)),
+                   .detail = {},
+                   .hint = {}});
+        return before - input.size();
+      case wire::LengthCheck::kBadLength:
+        Violation({.sqlstate = std::string(sqlstate::kProtocolViolation),
+                   .message = "invalid message length",
+                   .detail = {},
+                   .hint = {}});
+        return before - input.size();
+    }
+    if (type == wire::kCopyData) {
+      // Passed on as it comes, or thrown away where no COPY runs, as PostgreSQL does.
+      if (expect_copy_in_) {
+        stalled_ = true;
+        break;
+      }
+      const bool wanted = copy_in_ != nullptr || (fanout_ != nullptr && fanout_->TakesInput());
+      (wanted ? copy_left_ : discard_left_) = uint64_t{length} - 4;
+      if (copy_in_ != nullptr) copy_in_->out.Append(input.substr(0, wire::kHeaderBytes));
+      input.remove_prefix(wire::kHeaderBytes);
+      continue;
+    }
+    const size_t size = size_t{length} + 1;
+    if (size > host_.max_message_bytes()) {
+      Violation({.sqlstate = std::string(sqlstate::kProgramLimitExceeded),
+                 .message = "message of " + std::to_string(size) + " bytes is too long",
+                 .detail = {},
+                 .hint = "The limit is the setting max_message_size."});
+      break;
+    }
+    if (input.size() < size) break;
+    if (Handle(type, input.substr(0, size)) == Progress::kBlocked) {
+      stalled_ = true;
+      break;
+    }
+    input.remove_prefix(size);
+  }
+  return before - input.size();
+}
+
+size_t Session::ProcessCopyData(std::string_view input) {
+  const size_t size = static_cast<size_t>(std::min<uint64_t>(copy_left_, input.size()));
+  copy_left_ -= size;
+  if (copy_in_ != nullptr) {
+    // An inbox may move before the driver writes; the read buffer does not.
+    copy_in_->out.Borrow(input.substr(0, size));
+  } else if (fanout_ != nullptr && fanout_->TakesInput()) {
+    fanout_->OnCopyData(input.substr(0, size));
+  }
+  return size;
+}
+
+Session::Progress Session::Handle(char type, std::string_view message) {
+  const std::string_view body = message.substr(wire::kHeaderBytes);
+  switch (type) {
+    case wire::kTerminate:
+      OnClientClosed();
+      host_.CloseClient(*this);
+      return Progress::kDone;
+    case wire::kCopyDone:
+    case wire::kCopyFail:
+      if (expect_copy_in_) return Progress::kBlocked;
+      if (copy_in_ != nullptr) {
+        copy_in_->out.Append(message);
+        copy_in_ = nullptr;
+      } else if (fanout_ != nullptr && fanout_->TakesInput()) {
+        fanout_->OnCopyEnd(type == wire::kCopyDone, body);
+      }
+      return Progress::kDone;
+    case wire::kSync:
+      // PostgreSQL ignores Sync and Flush while it reads COPY data.
+      if (copy_in_ != nullptr) return Progress::kDone;
+      return expect_copy_in_ ? Progress::kBlocked : HandleSync();
+    case wire::kFlush:
+      if (copy_in_ != nullptr) return Progress::kDone;
+      return skip_until_sync_ ? Progress::kDone : HandleFlush();
+    default:
+      break;
+  }
+  if (skip_until_sync_) return Progress::kDone;
+  if (expect_copy_in_ || copy_in_ != nullptr) return Progress::kBlocked;
+  switch (type) {
+    case wire::kQuery:
+      return HandleQuery(message);
+    case wire::kParse:
+      return HandleParse(body);
+    case wire::kBind:
+      return HandleBind(body);
+    case wire::kDescribe:
+      return HandleDescribe(body);
+    case wire::kExecute:
+      return HandleExecute(message);
+    case wire::kClose:
+      return HandleClose(body);
+    case wire::kFunctionCall:
+      return HandleFunctionCall(message);
+    default:
+      Violation({.sqlstate = std::string(sqlstate::kProtocolViolation),
+                 .message = "unexpected message after authentication",
+                 .detail = {},
+                 .hint = {}});
+      return Progress::kDone;
+  }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Ends
+
+void Session::Violation(const SqlError& error) {
+  host_.metrics().protocol_violations.Add();
+  Fatal(error);
+}
+
+void Session::Fatal(const SqlError& error) {
+  if (closing_) return;
+  host_.metrics().errors_synthesised.Add();
+  wire::AppendError(out.Own(), wire::Severity::kFatal, error);
+  CloseNow();
+  host_.CloseClient(*this);
+}
+
+void Session::OnClientClosed() { CloseNow(); }
+
+// Gives up everything. Servers that are busy are told to stop and closed; those that only hold an open transaction are
+// rolled back and used again.
+void Session::CloseNow() {
+  if (closing_) return;
+  closing_ = true;
+  if (waiting_) host_.pools().Forget(*this);
+  waiting_ = false;
+  const bool busy = fanout_ != nullptr || broadcast_ != nullptr || batch_server_ != nullptr || copy_in_ != nullptr || copy_left_ > 0;
+  for (const Participant& participant : participants_) {
+    Server& server = *participant.server;
+    server.owner = nullptr;
+    const bool in_use = busy || (!pending_.empty() && active_ == &server);
+    if (in_use) {
+      host_.CancelServer(server);
+      host_.pools().Return(server, Release::kDrop);
+    } else if (server.transaction_status != wire::kIdle) {
+      host_.pools().Return(server, participant.pinned || participant.unclean ? Release::kDrop
+                                                                             : Release::kRollback);
+    } else {
+      host_.pools().Return(server, participant.pinned || participant.unclean ? Release::kReset
+                                                                             : Release::kClean);
+    }
+  }
+  SetPin(PinReason::kNone);
+  fanout_.reset();
+  broadcast_.reset();
+  participants_.clear();
+  pending_.clear();
+  script_.reset();
+  active_ = batch_server_ = copy_in_ = nullptr;
+}
+
+void Session::Terminate(const SqlError& reason, bool now) {
+  host_.MarkDirty(*this);
+  if (now || idle()) {
+    Fatal(reason);
+  } else {
+    drain_ = reason;
+  }
+}
+
+bool Session::idle() const {
+  return pending_.empty() && fanout_ == nullptr && script_ == nullptr && batch_server_ == nullptr &&
+         unplaced_.empty() && !transaction_.open() && !waiting_ && !schema_wait_;
+}
+
+bool Session::OnCancel() {
+  bool running = false;
+  for (const Participant& participant : participants_) {
+    if (fanout_ != nullptr || (active_ == participant.server && !pending_.empty())) {
+      host_.CancelServer(*participant.server);
+      running = true;
+    }
+  }
+  if (waiting_) {
+    // Nothing was sent yet: the statement fails here.
+    host_.pools().Forget(*this);
+    OnServerFailed(SqlStatus(sqlstate::kQueryCanceled, "canceling statement due to user request"));
+    running = true;
+  }
+  return running;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Participants
+
+Session::Participant* Session::FindParticipant(ShardIndex shard) {
+  for (Participant& participant : participants_) {
+    if (participant.shard == shard) return &participant;
+  }
+  return nullptr;
+}
+
+Session::Participant* Session::FindParticipant(const Server& server) {
+  for (Participant& participant : participants_) {
+    if (participant.server == &server) return &participant;
+  }
+  return nullptr;
+}
+
+Session::Participant* Session::OnlyParticipant() {
+  return participants_.size() == 1 ? &participants_[0] : nullptr;
+}
+
+size_t Session::ParticipantsInTransaction() const {
+  return static_cast<size_t>(
+      std::count_if(participants_.begin(), participants_.end(),
+                    [](const Participant& participant) { return participant.in_transaction; }));
+}
+
+// The shard for statements that any shard can answer: the one that the batch, the transaction or a pin already
+// uses, so that no other needs to join.
+ShardIndex Session::AtHand() const {
+  for (const Participant& participant : participants_) {
+    if (participant.server == batch_server_) return participant.shard;
+  }
+  for (const Participant& participant : participants_) {
+    if (participant.in_transaction || participant.pinned) return participant.shard;
+  }
+  return ShardMap::kDefaultShard;
+}
+
+absl::StatusOr<Session::Participant*> Session::Acquire(ShardIndex shard) {
+  if (!acquire_error_.ok()) return std::exchange(acquire_error_, absl::OkStatus());
+  auto pool = host_.PoolOf(*this, shard);
+  if (!pool.ok()) return pool.status();
+  Server* const server = host_.pools().Acquire(**pool, *this);
+  if (server == nullptr) {
+    waiting_ = true;
+    waiting_for_ = shard;
+    return nullptr;
+  }
+  server->owner = this;
+  participants_.push_back({.shard = shard, .server = server});
+  return &participants_.back();
+}
+
+void Session::OnServer(Server& server) {
+  host_.MarkDirty(*this);
+  waiting_ = false;
+  server.owner = this;
+  participants_.push_back({.shard = waiting_for_, .server = &server});
+  ProcessInbox();
+  OnIdle();
+}
+
+void Session::OnServerFailed(const absl::Status& status) {
+  host_.MarkDirty(*this);
+  waiting_ = false;
+  acquire_error_ = status;
+  ProcessInbox();
+  acquire_error_ = absl::OkStatus();
+  OnIdle();
+}
+
+absl::StatusOr<Session::Participant*> Session::Enlist(ShardIndex shard) {
+  // One server at a time: answers of the one before must be through first.
+  Participant* participant = FindParticipant(shard);
+  if (!pending_.empty() && (participant == nullptr || participant->server != active_)) {
+    return nullptr;
+  }
+  if (participant == nullptr) {
+    auto acquired = Acquire(shard);
+    if (!acquired.ok() || *acquired == nullptr) return acquired;
+    participant = *acquired;
+  }
+  SendPrelude(*participant);
+  return participant;
+}
+
+// What must reach the server before the statement: the session's settings, and the open transaction. Sent ahead of the
+// statement without waiting for the answers.
+void Session::SendPrelude(Participant& participant) {
+  Server& server = *participant.server;
+  if (server.settings.get() != settings_.get()) {
+    const std::string sql = SettingsChangeSql(*server.settings, *settings_);
+    if (!sql.empty()) {
+      wire::AppendQuery(server.out.Own(), sql);
+      Pending pending;
+      pending.request = wire::kQuery;
+      pending.show = Pending::Show::kSwallow;
+      pending.purpose = Pending::Purpose::kSettings;
+      pending_.push_back(std::move(pending));
+      active_ = &server;
+      host_.metrics().settings_replays.Add();
+    }
+    server.settings = settings_;
+  }
+  if (transaction_.open() && !participant.in_transaction) {
+    wire::AppendQuery(server.out.Own(), transaction_.JoinText());
+    Pending pending;
+    pending.request = wire::kQuery;
+    pending.show = Pending::Show::kSwallow;
+    pending.purpose = Pending::Purpose::kBegin;
+    pending_.push_back(std::move(pending));
+    active_ = &server;
+    participant.in_transaction = true;
+    participant.wrote = false;
+  }
+}
+
+void Session::ReleaseParticipants(bool all) {
+  for (size_t i = 0; i < participants_.size();) {
+    Participant& participant = participants_[i];
+    const bool keep = !all && (participant.pinned || identity_.pool_mode == PoolMode::kSession);
+    if (keep) {
+      participant.in_transaction = participant.wrote = false;
+      ++i;
+      continue;
+    }
+    Server& server = *participant.server;
+    const Release how = participant.pinned || participant.unclean ? Release::kReset : Release::kClean;
+    server.owner = nullptr;
+    participants_.erase(participants_.begin() + static_cast<ptrdiff_t>(i));
+    host_.pools().Return(server, how);
+  }
+}
+
+// Called when something has ended: gives servers back where nothing is owed any more, and goes on with the input.
+void Session::OnIdle() {
+  if (closing_ || !pending_.empty() || fanout_ != nullptr || broadcast_ != nullptr || fanout_result_ ||
+      script_ != nullptr || waiting_) {
+    return;
+  }
+  active_ = nullptr;
+  if (batch_server_ != nullptr || !unplaced_.empty() || transaction_.open()) return;
+  if (!portals_.empty()) portals_.clear();  // they end with the transaction
+  unnamed_portal_ = {};
+  ReleaseParticipants(false);
+  if (schema_changed_) {
+    // What the DDL has changed must be known before the next statement of this client is planned.
+    schema_changed_ = false;
+    schema_wait_ = true;
+    host_.RequestSchemaRefresh(*this);
+  }
+  if (drain_ && idle()) Fatal(*drain_);
+}
+
+void Session::OnSchemaRefreshed() {
+  host_.MarkDirty(*this);
+  schema_wait_ = false;
+  ProcessInbox();
+  OnIdle();
+}
+
+void Session::OnMapChanged(const ShardMap& before, const ShardMap& after) {
+  for (Participant& participant : participants_) {
+    const auto shard = after.FindShard(before.shard(participant.shard).name);
+    // A shard that is gone keeps a number that no statement can be routed to.
+    participant.shard = shard.value_or(ShardIndex{kMaxShards});
+  }
+  if (waiting_) {
+    waiting_for_ = after.FindShard(before.shard(waiting_for_).name).value_or(ShardIndex{kMaxShards});
+  }
+  cursors_.clear();
+}
+
+absl::StatusOr<RouteHints> Session::Hints() const {
+  RouteHints hints;
+  if (!meridian_.shard.empty()) {
+    hints.shard = host_.router().map().FindShard(meridian_.shard);
+    if (!hints.shard) {
+      return SqlStatus(sqlstate::kInvalidParameterValue,
+                       "shard \"" + meridian_.shard + "\" of meridian.shard does not exist",
+                       "RESET meridian.shard, or set it to one of SHOW SHARDS.");
+    }
+  } else if (!meridian_.distribution_key.empty()) {
+    auto shard = host_.router().ShardOfKey(meridian_.distribution_key);
+    if (!shard.ok()) return shard.status();
+    hints.shard = *shard;
+  }
+  return hints;
+}
+
+const SqlContext& Session::Context() {
+  if (context_ == nullptr) {
+    const Settings& local =
+        transaction_.open() ? *transaction_.local : *host_.settings().Empty();
+    context_ = &host_.contexts().Of(identity_.user, identity_.default_search_path, *settings_, local);
+  }
+  return *context_;
+}
+
+ShardIndex Session::PreferredShard(const Statement& statement) const {
+  if (statement.verb == Verb::kFetch || statement.verb == Verb::kCloseCursor) {
+    const auto cursor = cursors_.find(statement.name);
+    if (cursor != cursors_.end()) return cursor->second;
+  }
+  return AtHand();
+}
+
+// Until transactions can commit on several shards, a transaction may write on one only.
+absl::Status Session::CheckRunnable(const Statement& statement,
+                                    const Participant& participant) const {
+  if (!transaction_.open() || !statement.writes) return absl::OkStatus();
+  for (const Participant& other : participants_) {
+    if (&other != &participant && other.wrote) {
+      return Refused("this transaction has written to another shard already",
+                     "Write to one shard per transaction, or use separate transactions.");
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace meridian

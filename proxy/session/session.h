@@ -1,0 +1,342 @@
+// One logged-in client: a transition function from the client's bytes and the servers' bytes to bytes for both.
+//
+// Pure: no sockets, no clock; everything outside is asked of SessionHost. One worker's thread only.
+//
+// How it works. Client messages are handled one after the other. A handler that cannot go on (it needs a server
+// connection that is not there yet, or the answers to what was sent before) changes nothing and returns kBlocked; the
+// message stays in the inbox and is handled again when something has happened. So no handler is ever half done.
+//
+// Servers that work for the session are its participants. All but the pinned ones are given back as soon as the
+// session is outside of a transaction and owes its client nothing.
+#pragma once
+
+#include <absl/container/inlined_vector.h>
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proxy/config/config.h"
+#include "proxy/pool/server_pools.h"
+#include "proxy/session/broadcast.h"
+#include "proxy/session/fanout.h"
+#include "proxy/session/pending.h"
+#include "proxy/session/prepared_text.h"
+#include "proxy/session/session_host.h"
+#include "proxy/session/transaction.h"
+#include "proxy/wire/frontend_messages.h"
+#include "proxy/wire/out_queue.h"
+#include "router/router.h"
+
+namespace meridian {
+
+// Who the client is: constant after login.
+struct SessionIdentity {
+  uint64_t client_id = 0;  // of KILL CLIENT and SHOW CLIENTS
+  uint32_t pid = 0;        // as told in BackendKeyData
+  std::string user;
+  std::string database;
+  std::string default_search_path;
+  PoolMode pool_mode = PoolMode::kTransaction;
+};
+
+class Session final : public ServerOwner, public PoolClient {
+ public:
+  // `startup`: the settings of the start-up packet, to which RESET goes back.
+  Session(SessionHost& host, SessionIdentity identity, Ref<const Settings> startup,
+          MeridianSettings meridian);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  // Events. `bytes` are valid until the host's event ends.
+  void OnClientBytes(std::string_view bytes);
+  // The client is gone: running statements are cancelled, transactions rolled back.
+  void OnClientClosed();
+  void OnServerBytes(Server& server, std::string_view bytes) override;
+  void OnServerClosed(Server& server, const SqlError& reason) override;
+  void OnServer(Server& server) override;
+  void OnServerFailed(const absl::Status& status) override;
+  void OnSchemaRefreshed();
+  // The router plans with another map from now on: shards have other indexes.
+  void OnMapChanged(const ShardMap& before, const ShardMap& after);
+  // A CancelRequest with this session's key. True if something was running.
+  bool OnCancel();
+  // Ends the session with FATAL: at once where `now`, else when its transaction ends (drain).
+  void Terminate(const SqlError& reason, bool now);
+
+  // Bytes for the client.
+  wire::OutQueue out;
+
+  // Whether the driver should read from the client.
+  bool WantsInput() const;
+  bool closing() const { return closing_; }
+  // Nothing is running and no transaction is open.
+  bool idle() const;
+  bool waiting_for_server() const { return waiting_; }
+  const SessionIdentity& identity() const { return identity_; }
+  const Transaction& transaction() const { return transaction_; }
+  PinReason pin_reason() const { return pin_; }
+  uint64_t statements_done() const { return statements_done_; }
+
+  template <typename Visit>
+  void ForEachServer(Visit visit) const {
+    for (const Participant& participant : participants_) visit(*participant.server);
+  }
+
+  // For the driver.
+  void* handle = nullptr;
+  bool dirty = false;
+
+ private:
+  enum class Progress : uint8_t { kDone, kBlocked };
+
+  struct Participant {
+    ShardIndex shard;
+    Server* server = nullptr;
+    bool in_transaction = false;
+    bool wrote = false;   // in the current transaction
+    bool pinned = false;
+    bool unclean = false;  // holds state of the session: reset it before anybody else gets it
+  };
+
+  // A portal: where it is bound, or that it is the session's own business.
+  struct Portal {
+    enum class Kind : uint8_t { kServer, kLocal, kFanout };
+    Kind kind = Kind::kServer;
+    Ref<const PreparedText> prepared;
+    std::string bind_rest;  // kFanout: the Bind's body behind its names
+    bool describe = false;  // kFanout: the client wants its RowDescription
+  };
+
+  // A message of the current batch that has no server yet.
+  struct Unplaced {
+    char request;
+    Ref<const PreparedText> prepared;
+    std::string name;   // the client's name
+    std::string bytes;  // an answer of our own, if it is not null
+    bool local = false;
+  };
+
+  // The statements of one Query that could not be sent in one piece.
+  struct Script {
+    Analysis analysis;
+    size_t next = 0;
+    bool aborted = false;
+    bool atomic = false;  // wrapped in a transaction of our own
+  };
+
+  // One statement about to be run.
+  struct Unit {
+    const Statement& statement;
+    std::string_view text;        // of the statement
+    Values values;                // ranges relative to values.text
+    std::string_view message;     // the whole Query message, if it holds this statement alone; else empty
+    bool final = true;            // ReadyForQuery follows
+  };
+
+  // --- session.cc: input, ends, participants
+  size_t Process(std::string_view input);
+  void ProcessInbox();
+  void CompactInbox();
+  size_t ProcessCopyData(std::string_view input);
+  Progress Handle(char type, std::string_view message);
+  bool Blocked() const;
+  void Violation(const SqlError& error);
+  void Fatal(const SqlError& error);
+  void CloseNow();
+  void OnIdle();
+  void ReleaseParticipants(bool all);
+  Participant* FindParticipant(ShardIndex shard);
+  Participant* FindParticipant(const Server& server);
+  // The participant for the shard, made ready (settings, BEGIN); nullptr: blocked; an error: the pool's.
+  absl::StatusOr<Participant*> Enlist(ShardIndex shard);
+  absl::StatusOr<Participant*> Acquire(ShardIndex shard);
+  void SendPrelude(Participant& participant);
+  ShardIndex AtHand() const;
+  absl::StatusOr<RouteHints> Hints() const;
+  const SqlContext& Context();
+  // Where the only participant is, or nothing.
+  Participant* OnlyParticipant();
+  size_t ParticipantsInTransaction() const;
+  // Where a statement goes that names no shard.
+  ShardIndex PreferredShard(const Statement& statement) const;
+  // Whether the statement may run there now.
+  absl::Status CheckRunnable(const Statement& statement, const Participant& participant) const;
+
+  // --- simple_query.cc
+  Progress HandleQuery(std::string_view message);
+  Progress RunSingle(std::string_view message, const Analysis& analysis);
+  bool SendScriptWhole(std::string_view message, std::string_view text, const Analysis& analysis,
+                       Progress* progress);
+  Progress StartScript(std::string_view text);
+  Progress ContinueScript(std::string_view text);
+  Progress EndScript();
+  Progress RunUnit(const Unit& unit);
+  Progress RunDecided(const Unit& unit, const Decision& decision);
+  void ForwardUnit(const Unit& unit, Participant& participant);
+  void FailUnit(const absl::Status& status, bool final);
+  void FinishUnit(std::string_view tag, bool final);
+  void FinishQuery();
+
+  // --- sql_prepared.cc
+  static TextRange NameIn(const Unit& unit);
+  Progress RunSqlPrepared(const Unit& unit);
+  Progress RunSqlPrepare(const Unit& unit);
+  Progress RunSqlExecute(const Unit& unit);
+  absl::StatusOr<Decision> DecideExecute(const PreparedText& prepared, const Unit& unit);
+  void SendSqlExecute(const Unit& unit, Participant& participant, const PreparedText& prepared,
+                      const Statement& body);
+
+  // --- extended_query.cc
+  Progress HandleParse(std::string_view body);
+  Progress HandleBind(std::string_view body);
+  Progress HandleDescribe(std::string_view body);
+  Progress HandleExecute(std::string_view message);
+  Progress HandleClose(std::string_view body);
+  Progress HandleFlush();
+  Progress HandleSync();
+  Progress HandleFunctionCall(std::string_view message);
+  const Ref<const PreparedText>* FindPrepared(std::string_view name) const;
+  static absl::Status NoSuchStatement(std::string_view name);
+  // The one statement of the text; nullptr: it has none, or several.
+  const Statement* StatementOf(const PreparedText& prepared);
+  absl::StatusOr<Decision> DecideBind(const PreparedText& prepared, const wire::BindView& bind);
+  void RememberPortal(std::string_view name, const Ref<const PreparedText>& prepared);
+  Progress UseBatchServer(ShardIndex shard, Participant** participant, absl::Status* error);
+  void EndServerBatch(Pending::Show show);
+  Progress PlaceUnplaced();
+  void PlaceOn(Participant& participant);
+  void SendParse(Participant& participant, const PreparedText& prepared, Pending::Show show);
+  void EvictPrepared(Server& server);
+  void EnsurePrepared(Participant& participant, const PreparedText& prepared);
+  void SendBind(Participant& participant, const PreparedText& prepared, std::string_view portal,
+                std::string_view rest);
+  static std::string LocalRowDescription(const Statement& statement);
+  Progress ForwardToPortal(char type, std::string_view body, std::string_view name);
+  Progress ExecuteLocal(const Portal& portal);
+  void EndBatch();
+  Progress EndBatchBeforeQuery();
+  void FailBatch(const absl::Status& status);
+  void ForgetUnconfirmed();
+  void EmitLocal(std::string bytes);
+
+  // --- session_fanout.cc
+  absl::Status CheckFanout(const Statement& statement, const Decision& decision) const;
+  Progress EnlistAll(const ShardSet& shards, absl::Status* error);
+  Progress StartFanout(const Unit& unit, const Decision& decision);
+  void MakeFanout(const Statement& statement, const Decision& decision, Fanout::Options options);
+  void OnFanoutDone();
+  Progress TakeFanoutResult(const Unit& unit);
+  Progress BindFanout(const Ref<const PreparedText>& prepared, const wire::BindView& bind);
+  Progress ExecuteFanout(const Portal& portal, uint32_t max_rows);
+  absl::Status StartPortal(const Portal& portal, const wire::BindView& bind,
+                           const Statement& statement, const Decision& decision);
+  Progress TakeExecuteResult();
+
+  // --- session_commands.cc: statements that concern the session itself
+  static bool HasEffect(const Statement& statement);
+  // Whether the session answers the statement itself, sending to servers what it must.
+  bool IsLocal(const Statement& statement) const;
+  bool FailedHereOnly() const;
+  Progress RunLocal(const Statement& statement, std::string_view text,
+                    absl::StatusOr<std::string>* tag);
+  void Warn(std::string_view sqlstate, std::string message);
+  absl::StatusOr<std::string> BeginTransaction(std::string_view text);
+  Progress BroadcastInTransaction(std::string_view sql, bool writers, bool readers,
+                                  absl::StatusOr<std::string>* tag);
+  Progress EndTransaction(std::string_view command, bool chain, absl::StatusOr<std::string>* tag);
+  void FinishTransaction(bool committed, bool chain);
+  Progress RunInTransaction(const Statement& statement, std::string_view text,
+                            absl::StatusOr<std::string>* tag);
+  absl::StatusOr<std::string> SetMeridian(const Statement& statement);
+  absl::StatusOr<std::string> ShowMeridian(const Statement& statement);
+  Progress ResetSettings(const Statement& statement, absl::StatusOr<std::string>* tag);
+  Progress DiscardAll(absl::StatusOr<std::string>* tag);
+  absl::StatusOr<std::string> Deallocate(const Statement& statement);
+  void SetPin(PinReason reason);
+  void ApplyEffect(const StatementEffect& effect, std::string_view tag, Participant* participant);
+  void ApplySet(const Statement& statement, std::string_view text, Participant* participant);
+  // A rollback has undone settings on the server: which ones is not known.
+  void DistrustSettings(Server& server);
+
+  // --- server_responses.cc
+  void OnPendingEvent(Participant& participant, const wire::MessageStream::Event& event);
+  void OnUnexpectedEvent(const wire::MessageStream::Event& event);
+  void OnReady(Participant& participant, const wire::MessageStream::Event& event);
+  void OnError(const wire::MessageStream::Event& event);
+  void OnInjectedError(SqlError error);
+  void OnComplete(Participant& participant, const wire::MessageStream::Event& event);
+  void ForgetFailedParse();
+  void PopPending();
+  void Show(const wire::MessageStream::Event& event);
+  void NoteTransactionStatus(Participant& participant, char status);
+  void CountStatement(Outcome outcome);
+
+  SessionHost& host_;
+  const SessionIdentity identity_;
+  const Ref<const Settings> startup_;
+  const MeridianSettings startup_meridian_;
+
+  // Input that could not be handled yet.
+  std::string inbox_;
+  size_t inbox_used_ = 0;
+  uint64_t discard_left_ = 0;  // of a message that is thrown away as it comes
+  uint64_t copy_left_ = 0;     // of a CopyData message that is passed on as it comes
+  bool stalled_ = false;       // what is in the inbox waits for something other than bytes
+
+  absl::InlinedVector<Participant, 1> participants_;
+  PendingQueue pending_;
+  Server* active_ = nullptr;  // the one that pending_ is about
+  bool waiting_ = false;      // for Acquire
+  ShardIndex waiting_for_{};
+  absl::Status acquire_error_;
+
+  Ref<const Settings> settings_;
+  MeridianSettings meridian_;
+  const SqlContext* context_ = nullptr;
+  Transaction transaction_;
+  PinReason pin_ = PinReason::kNone;
+
+  StringMap<Ref<const PreparedText>> prepared_;
+  Ref<const PreparedText> unnamed_;
+  StringMap<Portal> portals_;
+  Ref<const PreparedText> unnamed_portal_;  // unless portals_ has one of the name ""
+  wire::BindView bind_scratch_;
+  bool local_row_description_ = true;  // SHOW by the simple protocol describes its row
+  StringMap<ShardIndex> cursors_;
+
+  // The batch of extended messages since the last Sync.
+  Server* batch_server_ = nullptr;
+  std::vector<Unplaced> unplaced_;
+  std::vector<std::string> unconfirmed_;  // names that this batch prepared
+  bool batch_executed_ = false;
+  bool batch_wrote_ = false;
+  bool skip_until_sync_ = false;
+
+  std::unique_ptr<Script> script_;
+  std::unique_ptr<Fanout> fanout_;
+  std::optional<absl::StatusOr<std::string>> fanout_result_;  // the tag
+  std::unique_ptr<Broadcast> broadcast_;
+  bool readers_ended_ = false;               // of a COMMIT or ROLLBACK that is under way
+  std::optional<absl::Status> end_failed_;   // why that COMMIT has become a ROLLBACK
+
+  Server* copy_in_ = nullptr;      // COPY FROM STDIN runs there
+  bool expect_copy_in_ = false;    // one was sent, its CopyInResponse did not come yet
+  bool schema_wait_ = false;
+  bool schema_changed_ = false;  // by the running statement
+  bool closing_ = false;
+  std::optional<SqlError> drain_;
+  std::optional<SqlError> prelude_error_;
+  std::optional<SqlError> dying_words_;  // what a server said before it closed
+
+  uint64_t statement_started_us_ = 0;
+  QueryKind statement_kind_ = QueryKind::kOther;
+  uint64_t statements_done_ = 0;
+};
+
+}  // namespace meridian

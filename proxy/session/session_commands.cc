@@ -1,0 +1,519 @@
+// Statements that concern the session itself: transactions, settings, prepared statements by SQL.
+
+#include <algorithm>
+
+#include "proxy/session/session.h"
+#include "proxy/session/statement_kinds.h"
+#include "proxy/wire/message_writer.h"
+
+namespace meridian {
+namespace {
+
+constexpr std::string_view kNoActiveTransaction = "25P01";
+constexpr std::string_view kInvalidSavepoint = "3B001";
+
+bool StartsWithWord(std::string_view text, std::string_view word) {
+  return text.size() >= word.size() &&
+         std::equal(word.begin(), word.end(), text.begin(), [](char a, char b) {
+           return a == static_cast<char>(b >= 'A' && b <= 'Z' ? b - 'A' + 'a' : b);
+         });
+}
+
+std::string_view SavepointCommand(Verb verb) {
+  switch (verb) {
+    case Verb::kSavepoint:
+      return "SAVEPOINT";
+    case Verb::kReleaseSavepoint:
+      return "RELEASE SAVEPOINT";
+    default:
+      return "ROLLBACK TO SAVEPOINT";
+  }
+}
+
+// The command tag that PostgreSQL gives.
+std::string_view TagOf(Verb verb) {
+  switch (verb) {
+    case Verb::kSavepoint:
+      return "SAVEPOINT";
+    case Verb::kReleaseSavepoint:
+      return "RELEASE";
+    case Verb::kRollbackToSavepoint:
+      return "ROLLBACK";
+    default:
+      return "SET";
+  }
+}
+
+}  // namespace
+
+bool Session::HasEffect(const Statement& statement) {
+  if (statement.pin != PinReason::kNone) return true;
+  switch (statement.verb) {
+    case Verb::kBegin:
+    case Verb::kCommit:
+    case Verb::kRollback:
+    case Verb::kSavepoint:
+    case Verb::kReleaseSavepoint:
+    case Verb::kRollbackToSavepoint:
+    case Verb::kSetTransaction:
+    case Verb::kPrepareTransaction:
+    case Verb::kSet:
+    case Verb::kReset:
+    case Verb::kUnlisten:
+    case Verb::kDeclareCursor:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool Session::IsLocal(const Statement& statement) const {
+  const size_t joined = ParticipantsInTransaction();
+  switch (statement.verb) {
+    case Verb::kBegin:
+      // In a pipeline that has executed something, the server makes that a part of the transaction.
+      return batch_server_ == nullptr || !batch_executed_ || transaction_.open();
+    case Verb::kDeallocate:
+      return true;
+    case Verb::kCommit:
+    case Verb::kRollback:
+      // One server that agrees about the transaction's state ends it by itself.
+      return joined != 1 || FailedHereOnly();
+    case Verb::kSavepoint:
+    case Verb::kReleaseSavepoint:
+    case Verb::kRollbackToSavepoint:
+    case Verb::kSetTransaction:
+      return joined != 1;
+    case Verb::kPrepareTransaction:
+      return joined > 1;
+    case Verb::kDiscard:
+      return statement.all;
+    case Verb::kSet:
+      if (IsMeridianSetting(statement)) return true;
+      return statement.local && !statement.returns_rows && joined != 1;
+    case Verb::kReset:
+      return statement.all || IsMeridianSetting(statement) ||
+             startup_->Find(statement.name) != nullptr;
+    case Verb::kShow:
+      return IsMeridianSetting(statement);
+    default:
+      return false;
+  }
+}
+
+// Failed by the proxy (a refused statement) while the servers' transactions are still good.
+bool Session::FailedHereOnly() const {
+  if (!transaction_.failed()) return false;
+  return std::any_of(participants_.begin(), participants_.end(), [](const Participant& participant) {
+    return participant.in_transaction &&
+           participant.server->transaction_status != wire::kFailedTransaction;
+  });
+}
+
+Session::Progress Session::RunLocal(const Statement& statement, std::string_view text,
+                                    absl::StatusOr<std::string>* tag) {
+  switch (statement.verb) {
+    case Verb::kBegin:
+      *tag = BeginTransaction(text);
+      return Progress::kDone;
+    case Verb::kCommit:
+      return EndTransaction("COMMIT", statement.chain, tag);
+    case Verb::kRollback:
+      return EndTransaction("ROLLBACK", statement.chain, tag);
+    case Verb::kSavepoint:
+    case Verb::kReleaseSavepoint:
+    case Verb::kRollbackToSavepoint:
+    case Verb::kSetTransaction:
+    case Verb::kPrepareTransaction:
+      return RunInTransaction(statement, text, tag);
+    case Verb::kDeallocate:
+      *tag = Deallocate(statement);
+      return Progress::kDone;
+    case Verb::kDiscard:
+      return DiscardAll(tag);
+    case Verb::kReset:
+      return ResetSettings(statement, tag);
+    case Verb::kShow:
+      *tag = ShowMeridian(statement);
+      return Progress::kDone;
+    default:
+      break;
+  }
+  if (IsMeridianSetting(statement)) {
+    *tag = SetMeridian(statement);
+    return Progress::kDone;
+  }
+  return RunInTransaction(statement, text, tag);  // SET LOCAL
+}
+
+void Session::Warn(std::string_view sqlstate, std::string message) {
+  wire::AppendError(out.Own(), wire::Severity::kWarning,
+                    {.sqlstate = std::string(sqlstate), .message = std::move(message), .detail = {}, .hint = {}});
+}
+
+// ---------------------------------------------------------------------------------------------
+// Transactions
+
+absl::StatusOr<std::string> Session::BeginTransaction(std::string_view text) {
+  if (transaction_.open() && !transaction_.implicit()) {
+    Warn(sqlstate::kActiveTransaction, "there is already a transaction in progress");
+  } else if (transaction_.open()) {
+    transaction_.MakeExplicit();
+  } else {
+    transaction_.Begin(text, false, settings_, meridian_, host_.settings().Empty());
+    context_ = nullptr;
+  }
+  return StartsWithWord(text, "start") ? "START TRANSACTION" : "BEGIN";
+}
+
+// Sends `sql` to all servers in the transaction; the handler comes here again when all have answered.
+Session::Progress Session::BroadcastInTransaction(std::string_view sql, bool writers, bool readers,
+                                                  absl::StatusOr<std::string>* tag) {
+  if (broadcast_ == nullptr) {
+    if (!pending_.empty()) return Progress::kBlocked;
+    broadcast_ = std::make_unique<Broadcast>();
+    for (const Participant& participant : participants_) {
+      if (participant.in_transaction && (participant.wrote ? writers : readers)) {
+        broadcast_->Send(*participant.server, sql);
+      }
+    }
+  }
+  if (!broadcast_->done()) return Progress::kBlocked;
+  if (broadcast_->error()) {
+    *tag = ToStatus(*broadcast_->error());
+  } else {
+    *tag = broadcast_->tag();
+  }
+  broadcast_.reset();
+  return Progress::kDone;
+}
+
+// Who only read commits first, since it may still fail (a serialization failure) while the writer can be rolled back;
+// the one writer's COMMIT then is the decision.
+Session::Progress Session::EndTransaction(std::string_view command, bool chain,
+                                          absl::StatusOr<std::string>* tag) {
+  const std::string what(command);
+  if (!transaction_.open() || (transaction_.implicit() && script_ == nullptr)) {
+    if (chain) {
+      *tag = SqlStatus(kNoActiveTransaction, what + " AND CHAIN can only be used in transaction blocks");
+    } else {
+      Warn(kNoActiveTransaction, "there is no transaction in progress");
+      *tag = what;
+    }
+    return Progress::kDone;
+  }
+  const bool commit = command == "COMMIT" && !transaction_.failed() && !end_failed_;
+  const std::string sql = std::string(commit ? "COMMIT" : "ROLLBACK") + (chain ? " AND CHAIN" : "");
+  absl::StatusOr<std::string> answer = std::string();
+  if (!readers_ended_) {
+    if (BroadcastInTransaction(sql, false, true, &answer) == Progress::kBlocked) {
+      return Progress::kBlocked;
+    }
+    readers_ended_ = true;
+    if (commit && !answer.ok()) {
+      end_failed_ = answer.status();
+      return EndTransaction(command, chain, tag);
+    }
+  }
+  if (BroadcastInTransaction(sql, true, false, &answer) == Progress::kBlocked) {
+    return Progress::kBlocked;
+  }
+  readers_ended_ = false;
+  const bool committed = commit && answer.ok() && *answer != "ROLLBACK";
+  for (Participant& participant : participants_) participant.in_transaction = chain;
+  FinishTransaction(committed, chain);
+  if (end_failed_) {
+    *tag = *std::exchange(end_failed_, std::nullopt);
+  } else if (!answer.ok()) {
+    *tag = answer.status();
+  } else {
+    *tag = committed ? "COMMIT" : "ROLLBACK";
+  }
+  return Progress::kDone;
+}
+
+// The client's transaction is over: what it set is kept or forgotten.
+void Session::FinishTransaction(bool committed, bool chain) {
+  if (!transaction_.open()) return;
+  if (!committed) {
+    settings_ = transaction_.settings_before();
+    meridian_ = transaction_.meridian_before();
+    if (transaction_.settings_changed) {
+      for (Participant& participant : participants_) DistrustSettings(*participant.server);
+    }
+  } else if (transaction_.local_meridian) {
+    meridian_ = *transaction_.local_meridian;
+  }
+  context_ = nullptr;
+  host_.metrics().transactions.Add();
+  if (chain) {
+    transaction_.Chain(settings_, meridian_, host_.settings().Empty());
+    return;
+  }
+  transaction_.End();
+  cursors_.clear();
+  for (Participant& participant : participants_) {
+    participant.in_transaction = participant.wrote = false;
+  }
+}
+
+// Savepoints, SET TRANSACTION and SET LOCAL in a transaction that no server, or more than one, has joined.
+Session::Progress Session::RunInTransaction(const Statement& statement, std::string_view text,
+                                            absl::StatusOr<std::string>* tag) {
+  const bool open = transaction_.open() && !transaction_.implicit();
+  if (!open && (statement.verb == Verb::kSet || statement.verb == Verb::kSetTransaction)) {
+    Warn(kNoActiveTransaction,
+         std::string(statement.verb == Verb::kSet ? "SET LOCAL" : "SET TRANSACTION") +
+             " can only be used in transaction blocks");
+    *tag = "SET";
+    return Progress::kDone;
+  }
+  if (statement.verb == Verb::kPrepareTransaction) {
+    *tag = Refused("PREPARE TRANSACTION in a transaction that spans shards is not supported",
+                   "Prepare transactions of one shard only.");
+    return Progress::kDone;
+  }
+  if (!open) {
+    *tag = SqlStatus(kNoActiveTransaction, std::string(SavepointCommand(statement.verb)) +
+                                               " can only be used in transaction blocks");
+    return Progress::kDone;
+  }
+  const bool needs_savepoint = statement.verb == Verb::kReleaseSavepoint ||
+                               statement.verb == Verb::kRollbackToSavepoint;
+  if (needs_savepoint && !transaction_.HasSavepoint(statement.name)) {
+    *tag = SqlStatus(kInvalidSavepoint, "savepoint \"" + statement.name + "\" does not exist");
+    return Progress::kDone;
+  }
+  *tag = std::string(TagOf(statement.verb));
+  if (ParticipantsInTransaction() > 0) {
+    if (BroadcastInTransaction(text, true, true, tag) == Progress::kBlocked) {
+      return Progress::kBlocked;
+    }
+    if (!tag->ok()) return Progress::kDone;
+  }
+  ApplyEffect({Ref<const Statement>(&statement), std::string(text), {}}, **tag, nullptr);
+  return Progress::kDone;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Settings
+
+absl::StatusOr<std::string> Session::SetMeridian(const Statement& statement) {
+  MeridianSettings changed = meridian_;
+  const std::string value = statement.arguments.empty() ? std::string() : statement.arguments[0];
+  if (statement.name == "meridian.shard") {
+    if (!value.empty() && !host_.router().map().FindShard(value)) {
+      return SqlStatus(sqlstate::kInvalidParameterValue, "shard \"" + value + "\" does not exist",
+                       "SHOW SHARDS in the admin database lists them.");
+    }
+    changed.shard = value;
+  } else if (statement.name == "meridian.distribution_key") {
+    if (!value.empty()) {
+      auto shard = host_.router().ShardOfKey(value);
+      if (!shard.ok()) return shard.status();
+    }
+    changed.distribution_key = value;
+  } else {
+    return SqlStatus(sqlstate::kUndefinedObject,
+                     "unrecognized configuration parameter \"" + statement.name + "\"",
+                     "Meridian's settings are meridian.shard and meridian.distribution_key.");
+  }
+  if (statement.local && !transaction_.open()) {
+    Warn(kNoActiveTransaction, "SET LOCAL can only be used in transaction blocks");
+    return "SET";
+  }
+  // What to go back to when the transaction commits.
+  if (statement.local && !transaction_.local_meridian) transaction_.local_meridian = meridian_;
+  meridian_ = std::move(changed);
+  return "SET";
+}
+
+absl::StatusOr<std::string> Session::ShowMeridian(const Statement& statement) {
+  std::string_view value;
+  if (statement.name == "meridian.shard") {
+    value = meridian_.shard;
+  } else if (statement.name == "meridian.distribution_key") {
+    value = meridian_.distribution_key;
+  } else {
+    return SqlStatus(sqlstate::kUndefinedObject,
+                     "unrecognized configuration parameter \"" + statement.name + "\"",
+                     "Meridian's settings are meridian.shard and meridian.distribution_key.");
+  }
+  if (local_row_description_) wire::AppendTextRowDescription(out.Own(), {statement.name});
+  wire::AppendTextDataRow(out.Own(), {value});
+  return "SHOW";
+}
+
+// RESET goes back to what the client asked for at its start, not to the server's default.
+Session::Progress Session::ResetSettings(const Statement& statement,
+                                         absl::StatusOr<std::string>* tag) {
+  *tag = "RESET";
+  if (IsMeridianSetting(statement) && !statement.all) {
+    if (statement.name == "meridian.shard") meridian_.shard = startup_meridian_.shard;
+    if (statement.name == "meridian.distribution_key") {
+      meridian_.distribution_key = startup_meridian_.distribution_key;
+    }
+    return Progress::kDone;
+  }
+  Ref<const Settings> target = startup_;
+  if (!statement.all) {
+    target = host_.settings().With(*settings_, statement.name, *startup_->Find(statement.name));
+  } else {
+    meridian_ = startup_meridian_;
+  }
+  if (!pending_.empty()) return Progress::kBlocked;
+  if (settings_.get() == target.get()) return Progress::kDone;
+  // The client is told of the parameters that change, so a server must say what they are now.
+  auto participant = Enlist(AtHand());
+  if (!participant.ok()) {
+    *tag = participant.status();
+    return Progress::kDone;
+  }
+  if (*participant == nullptr) return Progress::kBlocked;
+  settings_ = target;
+  context_ = nullptr;
+  if (transaction_.open()) transaction_.settings_changed = true;
+  const size_t sent = pending_.size();
+  SendPrelude(**participant);
+  if (pending_.size() > sent) pending_.back().show = Pending::Show::kStatusOnly;
+  return pending_.empty() ? Progress::kDone : Progress::kBlocked;
+}
+
+Session::Progress Session::DiscardAll(absl::StatusOr<std::string>* tag) {
+  if (transaction_.open()) {
+    *tag = SqlStatus(sqlstate::kActiveTransaction, "DISCARD ALL cannot run inside a transaction block");
+    return Progress::kDone;
+  }
+  Statement reset;
+  reset.verb = Verb::kReset;
+  reset.all = true;
+  if (ResetSettings(reset, tag) == Progress::kBlocked) return Progress::kBlocked;
+  if (!tag->ok()) return Progress::kDone;
+  prepared_.clear();
+  unnamed_ = {};
+  portals_.clear();
+  cursors_.clear();
+  SetPin(PinReason::kNone);
+  for (Participant& participant : participants_) {
+    // In session mode the server stays, so it must forget the session's state here and now.
+    participant.unclean |= participant.pinned || identity_.pool_mode == PoolMode::kSession;
+    participant.pinned = false;
+  }
+  ReleaseParticipants(true);
+  *tag = "DISCARD ALL";
+  return Progress::kDone;
+}
+
+absl::StatusOr<std::string> Session::Deallocate(const Statement& statement) {
+  if (statement.all) {
+    prepared_.clear();
+    return "DEALLOCATE ALL";
+  }
+  const auto found = prepared_.find(statement.name);
+  if (found == prepared_.end()) {
+    return SqlStatus(sqlstate::kInvalidStatementName,
+                     "prepared statement \"" + statement.name + "\" does not exist");
+  }
+  prepared_.erase(found);
+  return "DEALLOCATE";
+}
+
+// ---------------------------------------------------------------------------------------------
+// Effects of statements that a server has executed
+
+void Session::SetPin(PinReason reason) {
+  if (reason == pin_) return;
+  auto& gauges = host_.metrics().pinned_sessions;
+  if (pin_ != PinReason::kNone) gauges[static_cast<PinKind>(pin_)].Add(-1);
+  if (reason != PinReason::kNone) {
+    gauges[static_cast<PinKind>(reason)].Add(1);
+    host_.metrics().pins[static_cast<PinKind>(reason)].Add();
+  }
+  pin_ = reason;
+}
+
+void Session::ApplyEffect(const StatementEffect& effect, std::string_view tag,
+                          Participant* participant) {
+  const Statement& statement = *effect.statement;
+  if (statement.pin != PinReason::kNone && participant != nullptr) {
+    participant->pinned = true;
+    if (pin_ == PinReason::kNone) SetPin(statement.pin);
+  }
+  switch (statement.verb) {
+    case Verb::kBegin:
+      if (!transaction_.open()) {
+        transaction_.Begin(effect.text, false, settings_, meridian_, host_.settings().Empty());
+        context_ = nullptr;
+      } else {
+        transaction_.MakeExplicit();
+      }
+      break;
+    case Verb::kCommit:
+    case Verb::kRollback:
+    case Verb::kPrepareTransaction:
+      FinishTransaction(tag != "ROLLBACK", statement.chain);
+      if (statement.chain && participant != nullptr) participant->in_transaction = true;
+      break;
+    case Verb::kSavepoint:
+      transaction_.AddSavepoint(effect.text, statement.name, settings_, meridian_);
+      break;
+    case Verb::kReleaseSavepoint:
+      transaction_.ReleaseSavepoint(statement.name);
+      break;
+    case Verb::kRollbackToSavepoint:
+      if (auto restored = transaction_.RollbackToSavepoint(statement.name)) {
+        if (transaction_.settings_changed) {
+          for (Participant& other : participants_) DistrustSettings(*other.server);
+        }
+        settings_ = restored->settings;
+        meridian_ = restored->meridian;
+        context_ = nullptr;
+      }
+      break;
+    case Verb::kSetTransaction:
+      if (transaction_.open()) transaction_.AddSetTransaction(effect.text);
+      break;
+    case Verb::kSet:
+    case Verb::kReset:
+      ApplySet(statement, effect.text, participant);
+      break;
+    case Verb::kDeclareCursor:
+      if (participant != nullptr) cursors_[statement.name] = participant->shard;
+      break;
+    case Verb::kPrepare:
+      if (effect.prepared) {
+        prepared_[statement.name] = effect.prepared;
+        if (participant != nullptr) participant->server->prepared.Add(effect.prepared->id);
+      }
+      break;
+    default:
+      break;
+  }
+}
+
+void Session::DistrustSettings(Server& server) {
+  std::vector<Settings::Entry> entries;
+  for (const auto& [name, value] : server.settings->entries()) {
+    entries.emplace_back(name, std::string("\1unknown"));
+  }
+  server.settings = host_.settings().Intern(std::move(entries));
+}
+
+void Session::ApplySet(const Statement& statement, std::string_view text,
+                       Participant* participant) {
+  context_ = nullptr;
+  const bool reset = statement.verb == Verb::kReset;
+  const std::optional<std::string> value =
+      reset ? std::nullopt : std::optional(FlattenSetting(statement.name, statement.arguments));
+  if (statement.local) {
+    if (!transaction_.open()) return;
+    transaction_.local = host_.settings().With(*transaction_.local, statement.name, value);
+    transaction_.AddSetLocal(text);
+    return;
+  }
+  settings_ = host_.settings().With(*settings_, statement.name, value);
+  if (transaction_.open()) transaction_.settings_changed = true;
+  if (participant != nullptr) participant->server->settings = settings_;
+}
+
+}  // namespace meridian

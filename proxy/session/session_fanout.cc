@@ -1,0 +1,303 @@
+// How a session runs a statement on several shards: which servers, which messages for each, and how it ends.
+
+#include <algorithm>
+
+#include "proxy/session/session.h"
+#include "proxy/session/statement_kinds.h"
+#include "proxy/wire/message_writer.h"
+
+namespace meridian {
+namespace {
+
+bool IsWriteRoute(Route route) { return route != Route::kConcat; }
+
+Fanout::Options OptionsOf(const Statement& statement, const Decision& decision) {
+  Fanout::Options options;
+  options.route = decision.route;
+  options.atomic = IsWriteRoute(decision.route);
+  options.copy_in = statement.verb == Verb::kCopyIn;
+  return options;
+}
+
+// Literals with ranges relative to the statement's text.
+std::vector<Literal> Relative(const Values& values, std::string_view text) {
+  const auto offset = static_cast<uint32_t>(text.data() - values.text.data());
+  std::vector<Literal> literals(values.literals.begin(), values.literals.end());
+  for (Literal& literal : literals) {
+    literal.range.begin -= offset;
+    literal.range.end -= offset;
+  }
+  return literals;
+}
+
+// For each row of the client's INSERT, which branch returns it.
+std::vector<uint32_t> RowOrder(const std::vector<ShardInsert>& inserts) {
+  size_t rows = 0;
+  for (const ShardInsert& insert : inserts) rows += insert.rows.size();
+  std::vector<uint32_t> order(rows, 0);
+  for (uint32_t branch = 0; branch < inserts.size(); ++branch) {
+    for (const uint32_t row : inserts[branch].rows) {
+      if (row < rows) order[row] = branch;
+    }
+  }
+  return order;
+}
+
+std::string QueryMessage(std::string_view text) {
+  std::string message;
+  wire::AppendQuery(message, text);
+  return message;
+}
+
+// What a statement by the extended protocol needs on each shard, in one piece.
+std::string ExtendedRequest(std::string_view text, std::string_view types, std::string_view bind_rest,
+                            bool describe) {
+  std::string request;
+  wire::AppendParse(request, {}, text, types);
+  wire::MessageBuilder(request, wire::kBind).U8(0).U8(0).Bytes(bind_rest);
+  if (describe) wire::MessageBuilder(request, wire::kDescribe).U8('P').U8(0);
+  wire::MessageBuilder(request, wire::kExecute).U8(0).U32(0);
+  wire::AppendSync(request);
+  return request;
+}
+
+// The Bind of one shard's part of a split INSERT: its parameters only.
+std::string SubsetBind(const wire::BindView& bind, const std::vector<uint16_t>& parameters) {
+  std::string rest;
+  const bool each = bind.formats.size() > 1;
+  wire::AppendU16(rest, static_cast<uint16_t>(each ? parameters.size() : bind.formats.size()));
+  if (each) {
+    for (const uint16_t parameter : parameters) wire::AppendU16(rest, bind.formats[parameter]);
+  } else if (!bind.formats.empty()) {
+    wire::AppendU16(rest, bind.formats[0]);
+  }
+  wire::AppendU16(rest, static_cast<uint16_t>(parameters.size()));
+  for (const uint16_t parameter : parameters) {
+    const auto& value = bind.values[parameter];
+    wire::AppendU32(rest, value ? static_cast<uint32_t>(value->size()) : 0xffffffff);
+    if (value) rest.append(*value);
+  }
+  return rest.append(bind.result_formats);
+}
+
+std::string SubsetTypes(std::string_view types, const std::vector<uint16_t>& parameters) {
+  std::string subset;
+  for (const uint16_t parameter : parameters) {
+    const size_t at = size_t{parameter} * 4;
+    subset.append(at + 4 <= types.size() ? types.substr(at, 4) : std::string_view("\0\0\0\0", 4));
+  }
+  return subset;
+}
+
+}  // namespace
+
+absl::Status Session::CheckFanout(const Statement& statement, const Decision& decision) const {
+  if (decision.route == Route::kConcat) return absl::OkStatus();
+  if (transaction_.open()) {
+    return Refused("writing on several shards inside of a transaction is not supported",
+                   "Run the statement on its own, outside of BEGIN and of a text of several statements.");
+  }
+  if (statement.needs_own_transaction) {
+    return Refused("this command cannot be made atomic over several shards",
+                   "SET meridian.shard and run it on one shard after the other.");
+  }
+  return absl::OkStatus();
+}
+
+// One server per shard, all ready. Blocked until the last has come.
+Session::Progress Session::EnlistAll(const ShardSet& shards, absl::Status* error) {
+  Progress progress = Progress::kDone;
+  shards.ForEach([&](ShardIndex shard) {
+    if (progress == Progress::kBlocked || !error->ok()) return;
+    const auto participant = Enlist(shard);
+    if (!participant.ok()) {
+      *error = participant.status();
+    } else if (*participant == nullptr) {
+      progress = Progress::kBlocked;
+    }
+  });
+  if (progress == Progress::kDone && error->ok() && !pending_.empty()) progress = Progress::kBlocked;
+  return progress;
+}
+
+Session::Progress Session::StartFanout(const Unit& unit, const Decision& decision) {
+  if (fanout_result_) return TakeFanoutResult(unit);
+  absl::Status status = CheckFanout(unit.statement, decision);
+  if (status.ok() && EnlistAll(decision.shards, &status) == Progress::kBlocked) {
+    return Progress::kBlocked;
+  }
+  Fanout::Options options = OptionsOf(unit.statement, decision);
+  std::vector<ShardInsert> inserts;
+  if (status.ok() && decision.route == Route::kSplit) {
+    const std::vector<Literal> literals = Relative(unit.values, unit.text);
+    auto split = host_.router().SplitInsert(unit.statement, {unit.text, literals, {}});
+    status = split.status();
+    if (split.ok()) inserts = std::move(*split);
+    if (unit.statement.returns_rows) options.row_order = RowOrder(inserts);
+  }
+  if (!status.ok()) {
+    FailUnit(status, unit.final);
+    return Progress::kDone;
+  }
+  MakeFanout(unit.statement, decision, std::move(options));
+  if (decision.route == Route::kSplit) {
+    for (const ShardInsert& insert : inserts) {
+      fanout_->AddBranch(insert.shard, *FindParticipant(insert.shard)->server, QueryMessage(insert.text));
+    }
+  } else {
+    decision.shards.ForEach([&](ShardIndex shard) {
+      fanout_->AddBranch(shard, *FindParticipant(shard)->server, QueryMessage(unit.text));
+    });
+  }
+  fanout_->Start();
+  return Progress::kBlocked;
+}
+
+void Session::MakeFanout(const Statement& statement, const Decision& decision,
+                         Fanout::Options options) {
+  host_.metrics().routes[static_cast<RouteKind>(decision.route)].Add();
+  if (options.atomic) options.transaction_name = host_.NewTransactionName();
+  if (decision.route == Route::kCopySplit) {
+    options.splitter = std::make_unique<CopySplitter>(*statement.copy, host_.router().shared_map());
+    if (!meridian_.shard.empty() || !meridian_.distribution_key.empty()) {
+      options.only_shard = decision.shards.first();
+    }
+  }
+  schema_changed_ |= statement.changes_schema;
+  fanout_ = std::make_unique<Fanout>(host_, out, std::move(options));
+}
+
+// The fan-out is over: its result waits for the message that started it, which is handled again now.
+void Session::OnFanoutDone() {
+  if (fanout_->error()) {
+    fanout_result_ = ToStatus(*fanout_->error());
+    schema_changed_ = false;
+  } else {
+    fanout_result_ = fanout_->Tag();
+  }
+  fanout_.reset();
+}
+
+Session::Progress Session::TakeFanoutResult(const Unit& unit) {
+  const absl::StatusOr<std::string> result = *std::exchange(fanout_result_, std::nullopt);
+  if (result.ok()) {
+    FinishUnit(*result, unit.final);
+  } else {
+    FailUnit(result.status(), unit.final);
+  }
+  return Progress::kDone;
+}
+
+// ---------------------------------------------------------------------------------------------
+// The extended protocol
+
+Session::Progress Session::BindFanout(const Ref<const PreparedText>& prepared,
+                                      const wire::BindView& bind) {
+  Portal& portal = portals_[std::string(bind.portal)];
+  portal = {.kind = Portal::Kind::kFanout, .prepared = prepared, .bind_rest = std::string(bind.after_names)};
+  unplaced_.push_back({.request = wire::kBind, .prepared = {}, .name = {}, .bytes = {}, .local = true});
+  wire::AppendEmptyMessage(unplaced_.back().bytes, wire::kBindComplete);
+  return Progress::kDone;
+}
+
+Session::Progress Session::ExecuteFanout(const Portal& portal, uint32_t max_rows) {
+  if (fanout_result_) return TakeExecuteResult();
+  if (batch_wrote_ && batch_server_ != nullptr && !transaction_.open()) {
+    FailBatch(Refused("statements of one pipeline without Sync between them would write on several shards",
+                      "Send Sync after each statement."));
+    return Progress::kDone;
+  }
+  // Parse messages before it are answered here: the text is sent to every shard anyway.
+  for (Unplaced& unplaced : unplaced_) {
+    if (unplaced.request == wire::kParse && unplaced.prepared.get() == portal.prepared.get()) {
+      unplaced.local = true;
+      unplaced.bytes.clear();
+      wire::AppendEmptyMessage(unplaced.bytes, wire::kParseComplete);
+    }
+  }
+  if (PlaceUnplaced() == Progress::kBlocked) return Progress::kBlocked;
+  if (batch_server_ != nullptr) EndServerBatch(Pending::Show::kSwallow);
+  if (!pending_.empty()) return Progress::kBlocked;
+
+  const Statement& statement = *StatementOf(*portal.prepared);
+  std::string body("\0\0", 2);
+  body.append(portal.bind_rest);
+  wire::BindView bind;
+  absl::Status status = wire::ParseBind(body, &bind);
+  auto decision = status.ok() ? DecideBind(*portal.prepared, bind) : absl::StatusOr<Decision>(status);
+  status = decision.status();
+  if (status.ok()) status = CheckFanout(statement, *decision);
+  if (status.ok() && max_rows != 0) {
+    status = Refused("a row limit on a statement that runs on several shards is not supported",
+                     "Fetch all rows: set the fetch size and the maximum of rows to 0.");
+  }
+  if (status.ok() && EnlistAll(decision->shards, &status) == Progress::kBlocked) {
+    return Progress::kBlocked;
+  }
+  if (status.ok()) status = StartPortal(portal, bind, statement, *decision);
+  if (!status.ok()) {
+    FailBatch(status);
+    return Progress::kDone;
+  }
+  return Progress::kBlocked;
+}
+
+absl::Status Session::StartPortal(const Portal& portal, const wire::BindView& bind,
+                                  const Statement& statement, const Decision& decision) {
+  const PreparedText& prepared = *portal.prepared;
+  Fanout::Options options = OptionsOf(statement, decision);
+  options.describe = portal.describe;
+  const std::string_view rest = bind.after_names;
+  if (decision.route == Route::kSplit) {
+    const Analysis& analysis = prepared.Current(host_.router());
+    const Analysis::Part& part = analysis.parts[0];
+    const std::string_view text =
+        std::string_view(prepared.text).substr(part.range.begin, part.range.size());
+    absl::InlinedVector<Parameter, 8> parameters;
+    for (size_t i = 0; i < bind.values.size(); ++i) {
+      parameters.push_back({.type = i < prepared.type_oids().size() ? prepared.type_oids()[i] : 0,
+                            .binary = bind.IsBinary(i),
+                            .value = bind.values[i]});
+    }
+    const Values whole{prepared.text, analysis.LiteralsOf(part), {}};
+    const std::vector<Literal> literals = Relative(whole, text);
+    auto split = host_.router().SplitInsert(statement, {text, literals, parameters});
+    if (!split.ok()) return split.status();
+    if (statement.returns_rows) options.row_order = RowOrder(*split);
+    MakeFanout(statement, decision, std::move(options));
+    for (const ShardInsert& insert : *split) {
+      fanout_->AddBranch(insert.shard, *FindParticipant(insert.shard)->server,
+                         ExtendedRequest(insert.text, SubsetTypes(prepared.parameter_types, insert.parameters),
+                                         SubsetBind(bind, insert.parameters), portal.describe));
+    }
+  } else {
+    MakeFanout(statement, decision, std::move(options));
+    decision.shards.ForEach([&](ShardIndex shard) {
+      // A server in COPY mode would take the Sync for a part of the data: COPY goes by the simple protocol.
+      fanout_->AddBranch(shard, *FindParticipant(shard)->server,
+                         statement.verb == Verb::kCopyIn
+                             ? QueryMessage(prepared.text)
+                             : ExtendedRequest(prepared.text, prepared.parameter_types, rest, portal.describe));
+    });
+  }
+  // Its unnamed statement is another one now.
+  for (const Participant& participant : participants_) participant.server->unnamed_statement = 0;
+  statement_kind_ = KindOf(statement);
+  fanout_->Start();
+  return absl::OkStatus();
+}
+
+Session::Progress Session::TakeExecuteResult() {
+  const absl::StatusOr<std::string> result = *std::exchange(fanout_result_, std::nullopt);
+  if (!result.ok()) {
+    FailBatch(result.status());
+    return Progress::kDone;
+  }
+  std::string bytes;
+  wire::AppendCommandComplete(bytes, *result);
+  EmitLocal(std::move(bytes));
+  CountStatement(Outcome::kOk);
+  return Progress::kDone;
+}
+
+}  // namespace meridian

@@ -1,0 +1,61 @@
+// What a session asks of the worker that it lives in. The worker (proxy/net) implements it; tests have their own.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "metrics/counters.h"
+#include "proxy/pool/server_pools.h"
+#include "proxy/session/prepared_text.h"
+#include "proxy/session/sql_contexts.h"
+#include "router/router.h"
+
+namespace meridian {
+
+class Session;
+
+// One finished statement, for the log and the counters.
+struct StatementReport {
+  QueryKind kind = QueryKind::kOther;
+  Outcome outcome = Outcome::kOk;
+  uint64_t microseconds = 0;
+};
+
+class SessionHost {
+ public:
+  // Values of the worker.
+  virtual Router& router() = 0;
+  virtual SettingsRegistry& settings() = 0;
+  virtual PreparedTexts& prepared_texts() = 0;
+  virtual SqlContexts& contexts() = 0;
+  virtual WorkerMetrics& metrics() = 0;
+  virtual Analysis& scratch_analysis() = 0;
+  virtual uint64_t NowUs() = 0;  // monotonic
+
+  // `session` has bytes to write, or wants to be asked again whether it reads: at the end of this event.
+  virtual void MarkDirty(Session& session) = 0;
+  // The session is over: write what it has queued, then close.
+  virtual void CloseClient(Session& session) = 0;
+
+  // The pool of the shard's primary for this session's user and database. 57P03 where no primary is known.
+  virtual absl::StatusOr<Pool*> PoolOf(Session& session, ShardIndex shard) = 0;
+  virtual ServerPools& pools() = 0;
+  // Sends a CancelRequest for what the server is doing; the server is kept from others until it has arrived.
+  virtual void CancelServer(Server& server) = 0;
+  // Stops or resumes reading from a server (it is not its turn to be merged).
+  virtual void SetReading(Server& server, bool on) = 0;
+  // Has the schema read anew; later Session::OnSchemaRefreshed.
+  virtual void RequestSchemaRefresh(Session& session) = 0;
+  virtual void Report(Session& session, const StatementReport& report) = 0;
+  // A name for a prepared transaction that no other proxy and no other call gives.
+  virtual std::string NewTransactionName() = 0;
+  virtual size_t max_message_bytes() const = 0;
+
+ protected:
+  ~SessionHost() = default;
+};
+
+}  // namespace meridian

@@ -1,0 +1,272 @@
+// The simple query protocol: one text, one or more statements, one ReadyForQuery.
+
+#include <algorithm>
+
+#include "proxy/session/session.h"
+#include "proxy/session/statement_kinds.h"
+#include "proxy/wire/message_writer.h"
+
+namespace meridian {
+namespace {
+
+absl::Status InFailedTransaction() {
+  return SqlStatus(sqlstate::kInFailedTransaction,
+                   "current transaction is aborted, commands ignored until end of transaction block");
+}
+
+// The ranges of the literals of one part, relative to the part.
+std::vector<Literal> RelativeLiterals(const Analysis& analysis, const Analysis::Part& part) {
+  const auto literals = analysis.LiteralsOf(part);
+  std::vector<Literal> relative(literals.begin(), literals.end());
+  for (Literal& literal : relative) {
+    literal.range.begin -= part.range.begin;
+    literal.range.end -= part.range.begin;
+  }
+  return relative;
+}
+
+}  // namespace
+
+Session::Progress Session::HandleQuery(std::string_view message) {
+  const std::string_view body = message.substr(wire::kHeaderBytes);
+  if (body.empty() || body.find('\0') != body.size() - 1) {
+    Violation({.sqlstate = std::string(sqlstate::kProtocolViolation),
+               .message = "invalid message format",
+               .detail = {},
+               .hint = {}});
+    return Progress::kDone;
+  }
+  const std::string_view text = body.substr(0, body.size() - 1);
+  if (script_ != nullptr) return ContinueScript(text);
+  if (batch_server_ != nullptr || !unplaced_.empty()) {
+    // A Query in the middle of a batch without Sync: the batch ends first.
+    if (EndBatchBeforeQuery() == Progress::kBlocked) return Progress::kBlocked;
+  }
+  if (!pending_.empty()) return Progress::kBlocked;
+  Analysis& analysis = host_.scratch_analysis();
+  host_.router().Analyze(text, Context(), {}, &analysis);
+  statement_started_us_ = host_.NowUs();
+  if (analysis.parts.empty()) {
+    wire::AppendEmptyMessage(out.Own(), wire::kEmptyQueryResponse);
+    FinishQuery();
+    return Progress::kDone;
+  }
+  if (analysis.parts.size() == 1) return RunSingle(message, analysis);
+  Progress progress = Progress::kDone;
+  if (SendScriptWhole(message, text, analysis, &progress)) return progress;
+  return StartScript(text);
+}
+
+Session::Progress Session::RunSingle(std::string_view message, const Analysis& analysis) {
+  const Analysis::Part& part = analysis.parts[0];
+  const std::string_view text = message.substr(wire::kHeaderBytes);
+  // The literals' ranges are in the whole text, so that no copy of them is needed.
+  const Unit unit{.statement = *part.statement,
+                  .text = text.substr(part.range.begin, part.range.size()),
+                  .values = {.text = text.substr(0, text.size() - 1),
+                             .literals = analysis.LiteralsOf(part),
+                             .parameters = {}},
+                  .message = message,
+                  .final = true};
+  return RunUnit(unit);
+}
+
+// Several statements that all go to one shard travel as they came, so that PostgreSQL itself makes them one implicit
+// transaction. False: they cannot.
+bool Session::SendScriptWhole(std::string_view message, std::string_view text,
+                              const Analysis& analysis, Progress* progress) {
+  if (transaction_.failed() || participants_.size() > 1) return false;
+  auto hints = Hints();
+  if (!hints.ok()) return false;
+  std::optional<ShardIndex> shard;
+  bool writes = false;
+  for (const Analysis::Part& part : analysis.parts) {
+    const Statement& statement = *part.statement;
+    if (!CanTravelInScript(statement)) return false;
+    writes |= statement.writes;
+    const Values values{text, analysis.LiteralsOf(part), {}};
+    auto decision = host_.router().Decide(statement, values, *hints);
+    if (!decision.ok()) return false;
+    if (decision->route == Route::kSession || decision->route == Route::kAny) continue;
+    if (decision->route != Route::kOne) return false;
+    if (shard && *shard != decision->shards.first()) return false;
+    shard = decision->shards.first();
+  }
+  auto participant = Enlist(shard.value_or(AtHand()));
+  if (!participant.ok()) {
+    FailUnit(participant.status(), true);
+    return true;
+  }
+  if (*participant == nullptr) {
+    *progress = Progress::kBlocked;
+    return true;
+  }
+  if (OnlyParticipant() == nullptr) return false;  // a transaction that spans shards
+  Pending pending;
+  pending.request = wire::kQuery;
+  for (const Analysis::Part& part : analysis.parts) {
+    auto effect = std::make_unique<StatementEffect>();
+    effect->statement = part.statement;
+    effect->text = std::string(text.substr(part.range.begin, part.range.size()));
+    schema_changed_ |= part.statement->changes_schema;
+    pending.effects.push_back(std::move(effect));
+  }
+  statement_kind_ = KindOf(*analysis.parts[0].statement);
+  (*participant)->wrote |= writes;
+  (*participant)->server->out.Borrow(message);
+  ++(*participant)->server->queries;
+  pending_.push_back(std::move(pending));
+  active_ = (*participant)->server;
+  return true;
+}
+
+Session::Progress Session::StartScript(std::string_view text) {
+  script_ = std::make_unique<Script>();
+  host_.router().Analyze(text, Context(), {}, &script_->analysis);
+  bool writes = false;
+  for (const Analysis::Part& part : script_->analysis.parts) writes |= part.statement->writes;
+  script_->atomic = writes;
+  return ContinueScript(text);
+}
+
+// Runs the statements of a text one after the other, each where it belongs; as PostgreSQL does it, all that stand
+// outside of an explicit transaction are one.
+Session::Progress Session::ContinueScript(std::string_view text) {
+  while (script_ != nullptr) {
+    if (!pending_.empty() || fanout_ != nullptr) return Progress::kBlocked;
+    if (script_->aborted || script_->next == script_->analysis.parts.size()) return EndScript();
+    if (script_->atomic && !transaction_.open()) {
+      transaction_.Begin("BEGIN", true, settings_, meridian_, host_.settings().Empty());
+      context_ = nullptr;
+    }
+    const Analysis::Part& part = script_->analysis.parts[script_->next];
+    const std::vector<Literal> literals = RelativeLiterals(script_->analysis, part);
+    const std::string_view part_text = text.substr(part.range.begin, part.range.size());
+    const Unit unit{.statement = *part.statement,
+                    .text = part_text,
+                    .values = {part_text, literals, {}},
+                    .message = {},
+                    .final = false};
+    if (RunUnit(unit) == Progress::kBlocked) return Progress::kBlocked;
+    if (script_ != nullptr) ++script_->next;
+  }
+  return Progress::kDone;
+}
+
+Session::Progress Session::EndScript() {
+  if (transaction_.open() && transaction_.implicit()) {
+    // The transaction of our own around the statements ends with them.
+    const bool failed = transaction_.failed() || script_->aborted;
+    absl::StatusOr<std::string> tag = std::string();
+    if (EndTransaction(failed ? "ROLLBACK" : "COMMIT", false, &tag) == Progress::kBlocked) {
+      return Progress::kBlocked;
+    }
+    if (!tag.ok() && !failed) {
+      wire::AppendError(out.Own(), wire::Severity::kError, ToSqlError(tag.status()));
+    }
+  }
+  script_.reset();
+  FinishQuery();
+  return Progress::kDone;
+}
+
+Session::Progress Session::RunUnit(const Unit& unit) {
+  const Statement& statement = unit.statement;
+  statement_kind_ = KindOf(statement);
+  if (transaction_.failed() && !LeavesFailedTransaction(statement)) {
+    FailUnit(InFailedTransaction(), unit.final);
+    return Progress::kDone;
+  }
+  if (IsLocal(statement)) {
+    absl::StatusOr<std::string> tag = std::string();
+    const Progress progress = RunLocal(statement, unit.text, &tag);
+    if (progress == Progress::kBlocked) return progress;
+    if (!tag.ok()) {
+      FailUnit(tag.status(), unit.final);
+    } else {
+      FinishUnit(*tag, unit.final);
+    }
+    return Progress::kDone;
+  }
+  if (statement.verb == Verb::kExecute || statement.verb == Verb::kPrepare) {
+    return RunSqlPrepared(unit);
+  }
+  auto hints = Hints();
+  auto decision = hints.ok() ? host_.router().Decide(statement, unit.values, *hints)
+                             : absl::StatusOr<Decision>(hints.status());
+  if (!decision.ok()) {
+    FailUnit(decision.status(), unit.final);
+    return Progress::kDone;
+  }
+  return RunDecided(unit, *decision);
+}
+
+Session::Progress Session::RunDecided(const Unit& unit, const Decision& decision) {
+  if (decision.route != Route::kSession && decision.route != Route::kAny &&
+      decision.route != Route::kOne) {
+    return StartFanout(unit, decision);
+  }
+  const ShardIndex shard = decision.route == Route::kOne ? decision.shards.first()
+                                                         : PreferredShard(unit.statement);
+  auto participant = Enlist(shard);
+  if (participant.ok() && *participant == nullptr) return Progress::kBlocked;
+  absl::Status status = participant.status();
+  if (status.ok()) status = CheckRunnable(unit.statement, **participant);
+  if (!status.ok()) {
+    FailUnit(status, unit.final);
+    return Progress::kDone;
+  }
+  host_.metrics().routes[static_cast<RouteKind>(decision.route)].Add();
+  ForwardUnit(unit, **participant);
+  return Progress::kDone;
+}
+
+void Session::ForwardUnit(const Unit& unit, Participant& participant) {
+  Server& server = *participant.server;
+  if (!unit.message.empty()) {
+    server.out.Borrow(unit.message);
+  } else {
+    wire::AppendQuery(server.out.Own(), unit.text);
+  }
+  ++server.queries;
+  participant.wrote |= unit.statement.writes;
+  schema_changed_ |= unit.statement.changes_schema;
+  expect_copy_in_ = unit.statement.verb == Verb::kCopyIn;
+  active_ = &server;
+  Pending& pending = pending_.emplace_back();
+  pending.request = wire::kQuery;
+  if (!unit.final) pending.show = Pending::Show::kHideReady;
+  if (HasEffect(unit.statement)) {
+    auto effect = std::make_unique<StatementEffect>();
+    effect->statement = Ref<const Statement>(&unit.statement);
+    effect->text = std::string(unit.text);
+    pending.effects.push_back(std::move(effect));
+  }
+}
+
+void Session::FailUnit(const absl::Status& status, bool final) {
+  const SqlError error = ToSqlError(status);
+  host_.metrics().errors_synthesised.Add();
+  wire::AppendError(out.Own(), wire::Severity::kError, error);
+  transaction_.Fail();
+  CountStatement(error.sqlstate == sqlstate::kFeatureNotSupported ? Outcome::kRefused
+                                                                  : Outcome::kError);
+  if (final) {
+    FinishQuery();
+  } else if (script_ != nullptr) {
+    script_->aborted = true;
+  }
+}
+
+void Session::FinishUnit(std::string_view tag, bool final) {
+  if (!tag.empty()) wire::AppendCommandComplete(out.Own(), tag);
+  CountStatement(Outcome::kOk);
+  if (final) FinishQuery();
+}
+
+void Session::FinishQuery() {
+  wire::AppendReadyForQuery(out.Own(), transaction_.status());
+  OnIdle();
+}
+
+}  // namespace meridian

@@ -1,0 +1,75 @@
+#include "proxy/session/sql_contexts.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+namespace meridian {
+namespace {
+
+const std::string* FindSetting(std::string_view name, const Settings& session, const Settings& local) {
+  const std::string* value = local.Find(name);
+  return value != nullptr ? value : session.Find(name);
+}
+
+// The spellings of true that PostgreSQL's parse_bool takes.
+bool IsOn(std::string_view value) {
+  std::string lower(value);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string_view word = lower;
+  const auto prefix_of = [word](std::string_view full) {
+    return !word.empty() && full.starts_with(word);
+  };
+  return word == "1" || word == "on" || prefix_of("true") || prefix_of("yes");
+}
+
+std::vector<std::string> SearchPath(std::string_view list, std::string_view user) {
+  // A path that cannot be split is one that the server would not have accepted.
+  std::vector<std::string> path = SplitIdentifierList(list).value_or(std::vector<std::string>{});
+  for (std::string& schema : path) {
+    if (schema == "$user") schema = std::string(user);
+  }
+  return path;
+}
+
+}  // namespace
+
+const SqlContext& SqlContexts::Of(std::string_view user, std::string_view default_search_path,
+                                  const Settings& session, const Settings& local) {
+  const std::string* role = FindSetting("role", session, local);
+  const std::string_view acting = role != nullptr && *role != "none" ? std::string_view(*role) : user;
+  const std::string* path = FindSetting("search_path", session, local);
+  const std::string* strings = FindSetting("standard_conforming_strings", session, local);
+  const bool conforming = strings == nullptr || IsOn(*strings);
+
+  std::string key(acting);
+  key.push_back('\0');
+  key += path != nullptr ? std::string_view(*path) : default_search_path;
+  key.push_back(conforming ? '\1' : '\0');
+  auto& context = by_key_[key];
+  if (context == nullptr) {
+    context = std::make_unique<SqlContext>();
+    context->id = static_cast<uint32_t>(by_key_.size());
+    context->search_path =
+        SearchPath(path != nullptr ? std::string_view(*path) : default_search_path, acting);
+    context->standard_conforming_strings = conforming;
+  }
+  return *context;
+}
+
+bool IsUnsafeClientEncoding(std::string_view name) {
+  static constexpr std::array<std::string_view, 14> kUnsafe = {
+      "sjis",   "mskanji", "shiftjis", "win932",  "windows932", "big5", "win950",
+      "windows950", "gbk",  "win936",  "uhc", "gb18030", "johab", "shiftjis2004"};
+  std::string folded;  // as pg_char_to_encoding's clean_encoding_name
+  for (const char c : name) {
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0) {
+      folded.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
+    }
+  }
+  return folded == "win949" || folded == "windows949" || folded == "windows936" ||
+         std::find(kUnsafe.begin(), kUnsafe.end(), folded) != kUnsafe.end();
+}
+
+}  // namespace meridian

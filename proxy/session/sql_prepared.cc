@@ -1,0 +1,169 @@
+// PREPARE and EXECUTE by SQL. On servers the statement has a name of the proxy's, so that sessions do not collide; the
+// client's name is spliced out of the text and the proxy's in.
+
+#include "proxy/session/session.h"
+#include "proxy/session/statement_kinds.h"
+#include "proxy/wire/message_writer.h"
+
+namespace meridian {
+namespace {
+
+// PREPARE <this> ... is how the text is kept; the name has no meaning.
+constexpr std::string_view kPlaceholder = "PREPARE meridian";
+
+std::string ServerPrepareSql(const PreparedText& prepared) {
+  return "PREPARE " + prepared.ServerName() + prepared.text.substr(kPlaceholder.size());
+}
+
+}  // namespace
+
+// Where `name` stands, relative to the statement's own text.
+TextRange Session::NameIn(const Unit& unit) {
+  const auto offset = static_cast<uint32_t>(unit.text.data() - unit.values.text.data());
+  const TextRange range = unit.statement.name_range;
+  return {range.begin - offset, range.end - offset};
+}
+
+Session::Progress Session::RunSqlPrepared(const Unit& unit) {
+  return unit.statement.verb == Verb::kPrepare ? RunSqlPrepare(unit) : RunSqlExecute(unit);
+}
+
+Session::Progress Session::RunSqlPrepare(const Unit& unit) {
+  const Statement& statement = unit.statement;
+  if (prepared_.contains(statement.name)) {
+    FailUnit(SqlStatus(sqlstate::kDuplicatePreparedStatement,
+                       "prepared statement \"" + statement.name + "\" already exists"),
+             unit.final);
+    return Progress::kDone;
+  }
+  const std::string text =
+      std::string(kPlaceholder) + std::string(unit.text.substr(NameIn(unit).end));
+  const Ref<const PreparedText> prepared = host_.prepared_texts().Intern(
+      PreparedText::Kind::kSql, text, {}, Context(), host_.router().schema().version());
+  auto hints = Hints();
+  ShardIndex shard = AtHand();
+  if (hints.ok() && statement.body) {
+    const ShardSet candidates = host_.router().Candidates(*statement.body, *hints);
+    if (!candidates.empty() && !candidates.Contains(shard)) shard = candidates.first();
+  }
+  auto participant = Enlist(shard);
+  if (participant.ok() && *participant == nullptr) return Progress::kBlocked;
+  if (!participant.ok()) {
+    FailUnit(participant.status(), unit.final);
+    return Progress::kDone;
+  }
+  Server& server = *(*participant)->server;
+  if (server.prepared.Touch(prepared->id)) {
+    prepared_[statement.name] = prepared;
+    FinishUnit("PREPARE", unit.final);
+    return Progress::kDone;
+  }
+  wire::AppendQuery(server.out.Own(), ServerPrepareSql(*prepared));
+  active_ = &server;
+  Pending& pending = pending_.emplace_back();
+  pending.request = wire::kQuery;
+  if (!unit.final) pending.show = Pending::Show::kHideReady;
+  auto effect = std::make_unique<StatementEffect>();
+  effect->statement = Ref<const Statement>(&statement);
+  effect->prepared = prepared;
+  pending.effects.push_back(std::move(effect));
+  return Progress::kDone;
+}
+
+Session::Progress Session::RunSqlExecute(const Unit& unit) {
+  const auto found = prepared_.find(unit.statement.name);
+  if (found == prepared_.end()) {
+    FailUnit(NoSuchStatement(unit.statement.name), unit.final);
+    return Progress::kDone;
+  }
+  const Ref<const PreparedText> prepared = found->second;
+  if (prepared->kind != PreparedText::Kind::kSql) {
+    FailUnit(Refused("EXECUTE of a statement that was prepared by the protocol is not supported",
+                     "Bind and execute it by the protocol, or PREPARE it by SQL."),
+             unit.final);
+    return Progress::kDone;
+  }
+  auto decision = DecideExecute(*prepared, unit);
+  absl::Status status = decision.status();
+  if (status.ok() && decision->route != Route::kOne && decision->route != Route::kAny) {
+    status = Refused("EXECUTE of a statement that runs on several shards is not supported",
+                     "Send the statement itself, or prepare it by the protocol.");
+  }
+  if (!status.ok()) {
+    FailUnit(status, unit.final);
+    return Progress::kDone;
+  }
+  const Statement& body = *prepared->Current(host_.router()).parts[0].statement->body;
+  auto participant =
+      Enlist(decision->route == Route::kOne ? decision->shards.first() : PreferredShard(body));
+  if (participant.ok() && *participant == nullptr) return Progress::kBlocked;
+  status = participant.status();
+  if (status.ok()) status = CheckRunnable(body, **participant);
+  if (!status.ok()) {
+    FailUnit(status, unit.final);
+    return Progress::kDone;
+  }
+  SendSqlExecute(unit, **participant, *prepared, body);
+  return Progress::kDone;
+}
+
+void Session::SendSqlExecute(const Unit& unit, Participant& participant,
+                             const PreparedText& prepared, const Statement& body) {
+  Server& server = *participant.server;
+  if (!server.prepared.Touch(prepared.id)) {
+    wire::AppendQuery(server.out.Own(), ServerPrepareSql(prepared));
+    server.prepared.Add(prepared.id);
+    Pending& inject = pending_.emplace_back();
+    inject.request = wire::kQuery;
+    inject.show = Pending::Show::kSwallow;
+    inject.purpose = Pending::Purpose::kPrepare;
+    inject.prepared_id = prepared.id;
+    host_.metrics().prepared_injected.Add();
+  }
+  const TextRange name = NameIn(unit);
+  std::string text(unit.text.substr(0, name.begin));
+  text.append(prepared.ServerName()).append(unit.text.substr(name.end));
+  wire::AppendQuery(server.out.Own(), text);
+  ++server.queries;
+  participant.wrote |= body.writes;
+  schema_changed_ |= body.changes_schema;
+  active_ = &server;
+  Pending& pending = pending_.emplace_back();
+  pending.request = wire::kQuery;
+  if (!unit.final) pending.show = Pending::Show::kHideReady;
+}
+
+// Where EXECUTE goes: as the prepared statement would with the arguments for its parameters.
+absl::StatusOr<Decision> Session::DecideExecute(const PreparedText& prepared, const Unit& unit) {
+  const Analysis& analysis = prepared.Current(host_.router());
+  const Statement* prepare = StatementOf(prepared);
+  if (prepare == nullptr || !prepare->body) {
+    return Refused("this prepared statement cannot be routed", "Send the statement itself.");
+  }
+  auto hints = Hints();
+  if (!hints.ok()) return hints.status();
+  // The body's literals are those that stand in it.
+  std::vector<Literal> literals;
+  for (const Literal& literal : analysis.LiteralsOf(analysis.parts[0])) {
+    if (literal.range.begin >= prepare->body_range.begin) literals.push_back(literal);
+  }
+  std::vector<std::string> decoded(unit.statement.execute_arguments.size());
+  std::vector<Parameter> parameters;
+  for (size_t i = 0; i < decoded.size(); ++i) {
+    const ExecuteArgument& argument = unit.statement.execute_arguments[i];
+    if (argument.kind == ExecuteArgument::Kind::kOther) {
+      return Refused("the arguments of EXECUTE must be constants",
+                     "Send the statement itself, or use the protocol's parameters.");
+    }
+    decoded[i] = argument.value;
+    parameters.push_back(
+        {.type = i < prepare->prepare_types.size() ? prepare->prepare_types[i] : 0,
+         .binary = false,
+         .value = argument.kind == ExecuteArgument::Kind::kNull
+                      ? std::nullopt
+                      : std::optional<std::string_view>(decoded[i])});
+  }
+  return host_.router().Decide(*prepare->body, {prepared.text, literals, parameters}, *hints);
+}
+
+}  // namespace meridian

@@ -1,0 +1,90 @@
+// The client's transaction, which is open before any server knows of it.
+//
+// BEGIN is answered by the proxy; a server gets it, with the savepoints and local settings made since, together with
+// the first statement for its shard. Pure bookkeeping: nothing here sends.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proxy/pool/settings.h"
+
+namespace meridian {
+
+// Session variables of our own (SET meridian.*).
+struct MeridianSettings {
+  std::string shard;             // empty: not set
+  std::string distribution_key;  // empty: not set
+  friend bool operator==(const MeridianSettings&, const MeridianSettings&) = default;
+};
+
+class Transaction {
+ public:
+  bool open() const { return open_; }
+  bool failed() const { return failed_; }
+  // Opened by the proxy around several statements of one Query, not by the client.
+  bool implicit() const { return implicit_; }
+  char status() const { return failed_ ? 'E' : open_ && !implicit_ ? 'T' : 'I'; }
+
+  void Begin(std::string_view begin_text, bool implicit, Ref<const Settings> settings,
+             MeridianSettings meridian, Ref<const Settings> no_settings);
+  void Fail() { failed_ = open_; }
+  void MakeExplicit() { implicit_ = false; }
+  // COMMIT AND CHAIN and ROLLBACK AND CHAIN: a new one with the same characteristics.
+  void Chain(Ref<const Settings> settings, MeridianSettings meridian, Ref<const Settings> no_settings);
+  void End();
+
+  // Statements that a server which joins later must be told.
+  void AddSetTransaction(std::string_view text) { replay_.push_back({std::string(text), {}}); }
+  void AddSetLocal(std::string_view text) { replay_.push_back({std::string(text), {}}); }
+  void AddSavepoint(std::string_view text, std::string_view name, Ref<const Settings> settings,
+                    MeridianSettings meridian);
+  bool HasSavepoint(std::string_view name) const;
+  void ReleaseSavepoint(std::string_view name);
+
+  struct Restored {
+    Ref<const Settings> settings;
+    MeridianSettings meridian;
+  };
+  // Back to the savepoint, which stays; nullopt: there is none of this name.
+  std::optional<Restored> RollbackToSavepoint(std::string_view name);
+
+  // BEGIN and the replay, as the text of one Query.
+  std::string JoinText() const;
+  // What the settings were when it began.
+  const Ref<const Settings>& settings_before() const { return settings_before_; }
+  const MeridianSettings& meridian_before() const { return meridian_before_; }
+
+  // SET LOCAL values. Never null while open.
+  Ref<const Settings> local;
+  // What SET LOCAL meridian.* has replaced.
+  std::optional<MeridianSettings> local_meridian;
+  // Whether a SET has run inside it: what a rollback leaves on the servers must be established anew.
+  bool settings_changed = false;
+
+ private:
+  struct Replay {
+    std::string text;
+    std::string savepoint;  // SAVEPOINT: its name
+  };
+  struct Savepoint {
+    std::string name;
+    size_t replay_size;  // with its own SAVEPOINT
+    Ref<const Settings> settings;
+    Ref<const Settings> local;
+    MeridianSettings meridian;
+  };
+
+  bool open_ = false;
+  bool failed_ = false;
+  bool implicit_ = false;
+  std::string begin_text_;
+  std::vector<Replay> replay_;
+  std::vector<Savepoint> savepoints_;
+  Ref<const Settings> settings_before_;
+  MeridianSettings meridian_before_;
+};
+
+}  // namespace meridian
