@@ -113,13 +113,25 @@ std::string TakeLine(std::string& text, size_t begin, size_t word_length) {
   return rest;
 }
 
+// Whether every line is empty or a comment: the header that pg_dump begins with.
+bool OnlyComments(std::string_view text) {
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = text.substr(0, end);
+    if (!line.empty() && !line.starts_with("--")) return false;
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return true;
+}
+
 }  // namespace
 
 std::string WithoutPsqlCommands(std::string dump) {
   constexpr std::string_view kBegin = "\n\\restrict ", kEnd = "\n\\unrestrict ";
   const size_t begin = dump.find(kBegin);
-  // Only in the header, where nothing but comments stands before it.
-  if (begin == std::string::npos || dump.find(';') < begin) return dump;
+  if (begin == std::string::npos || !OnlyComments(std::string_view(dump).substr(0, begin))) {
+    return dump;  // such a line further on is part of a string
+  }
   const std::string key = TakeLine(dump, begin + 1, kBegin.size() - 1);
   const size_t end = dump.rfind(fmt::format("{}{}", kEnd, key));
   if (end != std::string::npos) TakeLine(dump, end + 1, kEnd.size() - 1);
