@@ -13,7 +13,7 @@ once() {
 create_shards() {
   local shard
   for shard in s1 s2; do
-    if [[ -z $(admin_sql -At -c "SHOW SHARDS WHERE name = '$shard'") ]]; then
+    if [[ -z $(admin_sql -At -c "SHOW SHARDS WHERE shard = '$shard'") ]]; then
       admin_sql -c "CREATE SHARD $shard OPTIONS (HOST 'localhost:$(port_of "$shard")',
         HOST 'localhost:$(port_of "${shard}r")', DBNAME 'shop')" >/dev/null
     fi

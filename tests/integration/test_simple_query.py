@@ -153,8 +153,11 @@ def test_text_that_is_not_utf8(server):
 
 
 def test_a_long_statement(server):
+    connection = server.wire()
+    if server.name == "meridian":  # text beyond max_statement_size is not parsed
+        connection.query("SET meridian.shard = 's1'")
     text = "x" * 3_000_000
-    assert server.wire().rows(f"SELECT length('{text}')") == [("3000000",)]
+    assert connection.rows(f"SELECT length('{text}')") == [("3000000",)]
 
 
 def test_a_large_value(server):

@@ -35,7 +35,7 @@ CREATE SEQUENCE seq START 5;
 SELECT nextval('seq'), nextval('seq');
 DROP SEQUENCE seq;
 CREATE TYPE mood AS ENUM ('good', 'bad');
-SELECT 'good'::mood;
+SELECT 'good'::mood::text;
 DROP TYPE mood;
 CREATE VIEW shop_notes AS SELECT * FROM notes WHERE id < 3;
 SELECT * FROM shop_notes ORDER BY id;
