@@ -69,6 +69,9 @@ class Postgres:
     def pid(self) -> int:
         return self._process.pid
 
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def start(self):
         with open(self.log, "ab") as log:
             self._process = subprocess.Popen(
