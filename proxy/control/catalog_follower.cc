@@ -68,7 +68,7 @@ void CatalogFollower::Note(const absl::Status& status) {
   if (status.ok()) {
     LogInfo("connected to the catalog", {{"catalog", options_.catalog.target.address.ToString()}});
   } else {
-    LogError("the catalog cannot be used; the last shard map stays, changes have to wait",
+    LogError("the catalog cannot be used: changes of the shard map have to wait",
              {{"catalog", options_.catalog.target.address.ToString()}, {"error", error}});
   }
 }

@@ -41,8 +41,9 @@ Number NumberAt(const PgResult& rows, size_t column) {
   return number;
 }
 
-// libpq's messages may have several lines.
+// libpq's messages may have several lines, further ones indented by tabs.
 std::string OneLine(std::string text) {
+  std::erase(text, '\t');
   std::replace(text.begin(), text.end(), '\n', ' ');
   return text;
 }

@@ -100,7 +100,7 @@ NodeStates NodeMonitor::States(const ShardMap& map) {
     }
     const ShardNodes& before = before_[shard.name];
     ShardNodes chosen = ChooseRoles(std::move(nodes), before);
-    LogShard(shard.name, before, chosen);
+    if (CheckedAllOf(shard)) LogShard(shard.name, before, chosen);
     now.emplace(shard.name, chosen);
     states.shards.push_back(std::move(chosen));
   }
@@ -108,15 +108,17 @@ NodeStates NodeMonitor::States(const ShardMap& map) {
   return states;
 }
 
+bool NodeMonitor::CheckedAllOf(const Shard& shard) const {
+  return std::all_of(shard.nodes.begin(), shard.nodes.end(), [&](const NodeAddress& address) {
+    const auto found = nodes_.find(KeyOf(shard, address));
+    return found != nodes_.end() && found->second->checked;
+  });
+}
+
 bool NodeMonitor::CheckedAll(const ShardMap& map) const {
   const std::lock_guard lock(mu_);
-  for (const Shard& shard : map.shards()) {
-    for (const NodeAddress& address : shard.nodes) {
-      const auto found = nodes_.find(KeyOf(shard, address));
-      if (found == nodes_.end() || !found->second->checked) return false;
-    }
-  }
-  return true;
+  return std::all_of(map.shards().begin(), map.shards().end(),
+                     [&](const Shard& shard) { return CheckedAllOf(shard); });
 }
 
 void NodeMonitor::CheckNow() {

@@ -54,6 +54,8 @@ class NodeMonitor {
   using NodeKey = std::pair<NodeAddress, std::string>;  // address, database
 
   NodeKey KeyOf(const Shard& shard, const NodeAddress& address) const;
+  // With mu_ held.
+  bool CheckedAllOf(const Shard& shard) const;
   void Run(const std::stop_token& stop, Node& node);
   // Takes over what the check found; logs what an operator wants to know. Whether it is news.
   bool Note(Node& node, NodeState state);

@@ -12,11 +12,16 @@
 namespace meridian {
 namespace {
 
-Oid OidAt(const PgResult& result, size_t row, size_t column) {
+template <typename Number>
+Number NumberAt(const PgResult& result, size_t row, size_t column) {
   const std::string_view text = result.Get(row, column).value_or("");
-  Oid oid = 0;
-  std::from_chars(text.data(), text.data() + text.size(), oid);
-  return oid;
+  Number number{};
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+Oid OidAt(const PgResult& result, size_t row, size_t column) {
+  return NumberAt<Oid>(result, row, column);
 }
 
 bool BoolAt(const PgResult& result, size_t row, size_t column) {
@@ -68,8 +73,10 @@ class Reader {
 
   absl::Status ReadColumns() {
     return ForEach(kSchemaColumnsSql, [](RelationNode& node, const PgResult& rows, size_t i) {
-      node.relation.columns.push_back(
-          {.name = rows.Text(i, 1), .type = OidAt(rows, i, 2), .generated = BoolAt(rows, i, 3)});
+      node.relation.columns.push_back({.name = rows.Text(i, 1),
+                                       .type = OidAt(rows, i, 2),
+                                       .modifier = NumberAt<int32_t>(rows, i, 3),
+                                       .generated = BoolAt(rows, i, 4)});
     });
   }
 

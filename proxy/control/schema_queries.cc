@@ -39,7 +39,7 @@ FROM pg_catalog.pg_class c JOIN )sql" NAMESPACES R"sql( n ON n.oid = c.relnamesp
 ORDER BY n.nspname, c.relname)sql";
 
 const char kSchemaColumnsSql[] =
-    R"sql(SELECT a.attrelid, a.attname, a.atttypid, a.attgenerated <> ''
+    R"sql(SELECT a.attrelid, a.attname, a.atttypid, a.atttypmod, a.attgenerated <> ''
 FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 JOIN )sql" NAMESPACES R"sql( n ON n.oid = c.relnamespace
 WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
