@@ -8,9 +8,6 @@
 #include "sharding/admin/session_statement.h"
 #include "sharding/admin/show_map.h"
 
-#ifndef MERIDIAN_VERSION
-#define MERIDIAN_VERSION "0.1.0"
-#endif
 
 namespace meridian {
 namespace {
@@ -64,7 +61,28 @@ uint16_t TypeSize(uint32_t type) {
 }  // namespace
 
 AdminSession::AdminSession(AdminHost& host, uint64_t client_id, std::string user)
-    : host_(host), client_id_(client_id), user_(std::move(user)) {}
+    : host_(host), client_id_(client_id), user_(std::move(user)) {
+  facts_ = {.version = "Meridian " MERIDIAN_VERSION,
+            .user = user_,
+            .database = "meridian",
+            .parameters = {}};
+  for (const auto& [name, value] : AdminParameters()) facts_.parameters[name] = value;
+}
+
+const std::vector<std::pair<std::string, std::string>>& AdminParameters() {
+  static const auto* const kParameters = new std::vector<std::pair<std::string, std::string>>{
+      {"server_version", "15.0 (Meridian " MERIDIAN_VERSION ")"},
+      {"server_encoding", "UTF8"},
+      {"client_encoding", "UTF8"},
+      {"application_name", ""},
+      {"DateStyle", "ISO, MDY"},
+      {"IntervalStyle", "postgres"},
+      {"TimeZone", "UTC"},
+      {"integer_datetimes", "on"},
+      {"standard_conforming_strings", "on"},
+      {"is_superuser", "on"}};
+  return *kParameters;
+}
 
 void AdminSession::OnClientBytes(std::string_view bytes) {
   host_.MarkDirty(*this);
@@ -188,7 +206,7 @@ void AdminSession::Run(const AdminStatement& statement) {
       break;
     case CommandRoom::kSession:
       NoteTransaction(statement.command);
-      Answer(AnswerSession(std::get<SessionStatement>(statement.command), MERIDIAN_VERSION));
+      Answer(AnswerSession(std::get<SessionStatement>(statement.command), facts_));
       break;
     default:
       host_.Execute(*this, statement);

@@ -15,6 +15,7 @@
 #include "proxy/wire/out_queue.h"
 #include "sharding/admin/command.h"
 #include "sharding/admin/parser.h"
+#include "sharding/admin/session_statement.h"
 #include "sharding/shard_map.h"
 #include "sharding/string_map.h"
 
@@ -35,6 +36,9 @@ class AdminHost {
  protected:
   ~AdminHost() = default;
 };
+
+// What ParameterStatus tells a client of the admin database.
+const std::vector<std::pair<std::string, std::string>>& AdminParameters();
 
 class AdminSession {
  public:
@@ -83,6 +87,7 @@ class AdminSession {
   AdminHost& host_;
   const uint64_t client_id_;
   const std::string user_;
+  AdminSessionFacts facts_;
   std::string inbox_;
   std::vector<AdminStatement> queue_;  // of the running Query
   size_t next_ = 0;

@@ -140,6 +140,12 @@ Session::Progress Session::HandleBind(std::string_view body) {
                         "current transaction is aborted, commands ignored until end of transaction block"));
     return Progress::kDone;
   }
+  if (statement != nullptr) {
+    if (const absl::Status status = CheckSetting(*statement); !status.ok()) {
+      FailBatch(status);
+      return Progress::kDone;
+    }
+  }
   if (statement != nullptr && IsLocal(*statement)) {
     Portal& portal = portals_[std::string(bind.portal)];
     portal = {.kind = Portal::Kind::kLocal, .prepared = prepared, .bind_rest = {}};

@@ -127,6 +127,7 @@ class Session final : public ServerOwner, public PoolClient {
     Analysis analysis;
     size_t next = 0;
     bool aborted = false;
+    uint64_t generation = 0;  // of the router that made the analysis
     bool atomic = false;  // wrapped in a transaction of our own
   };
 
@@ -240,6 +241,8 @@ class Session final : public ServerOwner, public PoolClient {
 
   // --- session_commands.cc: statements that concern the session itself
   static bool HasEffect(const Statement& statement);
+  // SET of something that Meridian could not follow.
+  static absl::Status CheckSetting(const Statement& statement);
   // Whether the session answers the statement itself, sending to servers what it must.
   bool IsLocal(const Statement& statement) const;
   bool FailedHereOnly() const;

@@ -67,6 +67,14 @@ bool Session::HasEffect(const Statement& statement) {
   }
 }
 
+absl::Status Session::CheckSetting(const Statement& statement) {
+  if (statement.verb != Verb::kSet || statement.name != "client_encoding" || statement.arguments.empty()) {
+    return absl::OkStatus();
+  }
+  const std::string& encoding = statement.arguments[0];
+  return IsSupportedClientEncoding(encoding) ? absl::OkStatus() : UnsupportedClientEncoding(encoding);
+}
+
 bool Session::IsLocal(const Statement& statement) const {
   const size_t joined = ParticipantsInTransaction();
   switch (statement.verb) {

@@ -82,7 +82,7 @@ bool Session::SendScriptWhole(std::string_view message, std::string_view text,
   bool writes = false;
   for (const Analysis::Part& part : analysis.parts) {
     const Statement& statement = *part.statement;
-    if (!CanTravelInScript(statement)) return false;
+    if (!CanTravelInScript(statement) || !CheckSetting(statement).ok()) return false;
     writes |= statement.writes;
     const Values values{text, analysis.LiteralsOf(part), {}};
     auto decision = host_.router().Decide(statement, values, *hints);
@@ -123,6 +123,7 @@ bool Session::SendScriptWhole(std::string_view message, std::string_view text,
 Session::Progress Session::StartScript(std::string_view text) {
   script_ = std::make_unique<Script>();
   host_.router().Analyze(text, Context(), {}, &script_->analysis);
+  script_->generation = host_.router().generation();
   bool writes = false;
   for (const Analysis::Part& part : script_->analysis.parts) writes |= part.statement->writes;
   script_->atomic = writes;
@@ -138,6 +139,11 @@ Session::Progress Session::ContinueScript(std::string_view text) {
     if (script_->atomic && !transaction_.open()) {
       transaction_.Begin("BEGIN", true, settings_, meridian_, host_.settings().Empty());
       context_ = nullptr;
+    }
+    if (script_->generation != host_.router().generation()) {
+      // Planned under another map or schema.
+      host_.router().Analyze(text, Context(), {}, &script_->analysis);
+      script_->generation = host_.router().generation();
     }
     const Analysis::Part& part = script_->analysis.parts[script_->next];
     const std::vector<Literal> literals = RelativeLiterals(script_->analysis, part);
@@ -175,6 +181,10 @@ Session::Progress Session::RunUnit(const Unit& unit) {
   statement_kind_ = KindOf(statement);
   if (transaction_.failed() && !LeavesFailedTransaction(statement)) {
     FailUnit(InFailedTransaction(), unit.final);
+    return Progress::kDone;
+  }
+  if (const absl::Status status = CheckSetting(statement); !status.ok()) {
+    FailUnit(status, unit.final);
     return Progress::kDone;
   }
   if (IsLocal(statement)) {

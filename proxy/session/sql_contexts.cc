@@ -1,8 +1,9 @@
 #include "proxy/session/sql_contexts.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
+
+#include "sharding/sql_status.h"
 
 namespace meridian {
 namespace {
@@ -58,18 +59,19 @@ const SqlContext& SqlContexts::Of(std::string_view user, std::string_view defaul
   return *context;
 }
 
-bool IsUnsafeClientEncoding(std::string_view name) {
-  static constexpr std::array<std::string_view, 14> kUnsafe = {
-      "sjis",   "mskanji", "shiftjis", "win932",  "windows932", "big5", "win950",
-      "windows950", "gbk",  "win936",  "uhc", "gb18030", "johab", "shiftjis2004"};
+bool IsSupportedClientEncoding(std::string_view name) {
   std::string folded;  // as pg_char_to_encoding's clean_encoding_name
   for (const char c : name) {
     if (std::isalnum(static_cast<unsigned char>(c)) != 0) {
       folded.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
     }
   }
-  return folded == "win949" || folded == "windows949" || folded == "windows936" ||
-         std::find(kUnsafe.begin(), kUnsafe.end(), folded) != kUnsafe.end();
+  return folded == "utf8" || folded == "unicode" || folded == "sqlascii";
+}
+
+absl::Status UnsupportedClientEncoding(std::string_view name) {
+  return Refused("client_encoding \"" + std::string(name) + "\" is not supported",
+                 "Use client_encoding UTF8.");
 }
 
 }  // namespace meridian

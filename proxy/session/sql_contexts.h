@@ -1,6 +1,8 @@
 // Interns SqlContexts: the settings on which the meaning of a text depends. One per worker.
 #pragma once
 
+#include <absl/status/status.h>
+
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,8 +24,10 @@ class SqlContexts {
   StringMap<std::unique_ptr<SqlContext>> by_key_;
 };
 
-// Whether bytes below 0x80 may be part of a longer character in this client_encoding, so that no lexer that reads
-// bytes can be trusted (PostgreSQL's client-only encodings: SJIS, BIG5, GBK, UHC, GB18030, JOHAB, SHIFT_JIS_2004).
-bool IsUnsafeClientEncoding(std::string_view name);
+// Whether Meridian can read statements in this client_encoding: UTF8, and SQL_ASCII, which servers take for their own
+// encoding. In another one the bytes of a text key are not those that a server hashes, and in some (SJIS, BIG5, GBK...)
+// a byte below 0x80 may be a part of a longer character, so that no lexer that reads bytes can be trusted.
+bool IsSupportedClientEncoding(std::string_view name);
+absl::Status UnsupportedClientEncoding(std::string_view name);
 
 }  // namespace meridian

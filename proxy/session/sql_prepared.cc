@@ -4,6 +4,7 @@
 #include "proxy/session/session.h"
 #include "proxy/session/statement_kinds.h"
 #include "proxy/wire/message_writer.h"
+#include "router/lex/literal.h"
 
 namespace meridian {
 namespace {
@@ -155,7 +156,16 @@ absl::StatusOr<Decision> Session::DecideExecute(const PreparedText& prepared, co
       return Refused("the arguments of EXECUTE must be constants",
                      "Send the statement itself, or use the protocol's parameters.");
     }
-    decoded[i] = argument.value;
+    if (argument.kind == ExecuteArgument::Kind::kLiteral) {
+      std::string scratch;
+      const auto value = DecodeLiteral(unit.values.text, argument.literal,
+                                       Context().standard_conforming_strings, &scratch);
+      if (!value) {
+        return Refused("an argument of EXECUTE has a form that only a server can read",
+                       "Write it as a plain string or number.");
+      }
+      decoded[i] = (argument.negative ? "-" : "") + std::string(*value);
+    }
     parameters.push_back(
         {.type = i < prepare->prepare_types.size() ? prepare->prepare_types[i] : 0,
          .binary = false,

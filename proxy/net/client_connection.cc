@@ -1,0 +1,306 @@
+#include "proxy/net/client_connection.h"
+
+#include <arpa/inet.h>
+
+#include "metrics/log.h"
+#include "proxy/net/proxy.h"
+#include "proxy/net/worker.h"
+#include "proxy/wire/message_writer.h"
+
+namespace meridian {
+namespace {
+
+// A peer with more unwritten bytes than kHigh is not fed any more until it has less than kLow.
+constexpr size_t kBacklogHighBytes = 256 << 10;
+constexpr size_t kBacklogLowBytes = 64 << 10;
+
+std::string PeerName(uv_tcp_t* tcp) {
+  struct sockaddr_storage address {};
+  int size = sizeof address;
+  if (uv_tcp_getpeername(tcp, reinterpret_cast<struct sockaddr*>(&address), &size) != 0) return "";
+  char text[INET6_ADDRSTRLEN] = "";
+  if (address.ss_family == AF_INET) {
+    uv_ip4_name(reinterpret_cast<struct sockaddr_in*>(&address), text, sizeof text);
+  } else {
+    uv_ip6_name(reinterpret_cast<struct sockaddr_in6*>(&address), text, sizeof text);
+  }
+  return text;
+}
+
+bool IsMeridianName(std::string_view name) { return name.starts_with("meridian."); }
+
+}  // namespace
+
+ClientConnection::ClientConnection(Worker& worker, uint64_t id, bool is_unix)
+    : worker_(worker),
+      id_(id),
+      secret_(RandomBytes(4)),
+      stream_(worker.loop(), worker.read_buffer(), *this, is_unix),
+      opened_us_(worker.NowUs()),
+      active_us_(opened_us_),
+      login_(std::make_unique<ClientLogin>()) {}
+
+ClientConnection::~ClientConnection() = default;
+
+bool ClientConnection::Open(int fd) {
+  if (stream_.Open(fd) != 0) {
+    stream_.CloseNow();
+    return false;
+  }
+  if (!stream_.is_unix()) peer_ = PeerName(stream_.tcp());
+  stream_.SetReading(true);
+  return true;
+}
+
+wire::OutQueue& ClientConnection::out() {
+  if (session_ != nullptr) return session_->out;
+  if (admin_ != nullptr) return admin_->out;
+  return login_out_;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Bytes
+
+void ClientConnection::OnRead(std::string_view bytes) {
+  worker_.metrics().bytes_received.Add(bytes.size());
+  active_us_ = worker_.NowUs();
+  if (session_ != nullptr) {
+    session_->OnClientBytes(bytes);
+  } else if (admin_ != nullptr) {
+    admin_->OnClientBytes(bytes);
+  } else if (login_ != nullptr) {
+    OnLoginBytes(bytes);
+  } else {
+    early_.append(bytes);
+  }
+  worker_.EndEvent();
+}
+
+void ClientConnection::OnReadEnd(std::string_view /*why*/) {
+  Abandon();
+  worker_.MarkDirty(*this);
+  worker_.EndEvent();
+  stream_.CloseAfterWrite();
+}
+
+void ClientConnection::Abandon() {
+  if (ended_) return;
+  ended_ = true;
+  start_.reset();
+  if (session_ != nullptr) session_->OnClientClosed();
+}
+
+void ClientConnection::OnDrained() {
+  worker_.MarkDirty(*this);
+  worker_.EndEvent();
+}
+
+void ClientConnection::OnClosed() {
+  Abandon();
+  worker_.Remove(*this);  // destroys this object
+}
+
+void ClientConnection::FlushAll() {
+  wire::OutQueue& queue = out();
+  worker_.metrics().bytes_sent.Add(queue.size());
+  stream_.Flush(queue);
+  if (start_ != nullptr && start_->server() != nullptr) worker_.Flush(*start_->server());
+  if (session_ == nullptr) return;
+  size_t server_backlog = 0;
+  session_->ForEachServer([&](Server& server) {
+    if (!server.out.empty()) server.pool.metrics().bytes_sent.Add(server.out.size());
+    worker_.Flush(server);
+    if (server.handle != nullptr) {
+      server_backlog = std::max(server_backlog, static_cast<ServerConnection*>(server.handle)->backlog());
+    }
+  });
+  ThrottleServers();
+  if (!stream_.closing() && !ended_) {
+    stream_.SetReading(session_->WantsInput() && server_backlog < kBacklogHighBytes);
+  }
+}
+
+// A client that does not read must not make the proxy hold its results.
+void ClientConnection::ThrottleServers() {
+  const size_t backlog = stream_.backlog();
+  if (!servers_throttled_ && backlog < kBacklogHighBytes) return;
+  servers_throttled_ = servers_throttled_ ? backlog > kBacklogLowBytes : true;
+  session_->ForEachServer([this](Server& server) {
+    if (server.handle == nullptr) return;
+    static_cast<ServerConnection*>(server.handle)
+        ->SetPaused(ServerConnection::kClientIsSlow, servers_throttled_);
+  });
+}
+
+void ClientConnection::Fatal(const SqlError& error) {
+  if (ended_) return;
+  if (session_ != nullptr) {
+    session_->Terminate(error, true);
+    return;
+  }
+  wire::AppendError(out().Own(), wire::Severity::kFatal, error);
+  CloseAfterWrite();
+}
+
+void ClientConnection::CloseAfterWrite() {
+  Abandon();
+  worker_.MarkDirty(*this);
+  // What is queued is written at the end of this event; the close comes behind it.
+  stream_.SetReading(false);
+  stream_.Flush(out());
+  stream_.CloseAfterWrite();
+}
+
+// ---------------------------------------------------------------------------------------------
+// Login
+
+void ClientConnection::OnLoginBytes(std::string_view bytes) {
+  worker_.MarkDirty(*this);
+  const Config& config = *worker_.proxy().config();
+  const ClientLogin::World world{
+      .config = config,
+      .roles = *worker_.snapshot().roles,
+      .method = stream_.is_unix() ? config.auth.unix_socket : config.auth.tcp,
+      .mock_secret = worker_.proxy().mock_secret(),
+      .now_s = time(nullptr)};
+  switch (login_->OnBytes(bytes, world, login_out_)) {
+    case ClientLogin::Step::kMore:
+      return;
+    case ClientLogin::Step::kCancel:
+      worker_.proxy().Cancel(login_->cancel().pid, login_->cancel().secret);
+      stream_.CloseNow();
+      return;
+    case ClientLogin::Step::kFailed:
+      worker_.metrics().logins_failed.Add();
+      LogWarning("login failed", {{"client", id_}, {"peer", peer_}, {"user", login_->startup().user}, {"database", login_->startup().database}});
+      if (login_->roles_may_be_stale()) worker_.proxy().RefreshRoles();
+      CloseAfterWrite();
+      return;
+    case ClientLogin::Step::kClose:
+      stream_.CloseNow();
+      return;
+    case ClientLogin::Step::kLoggedIn:
+      OnLoggedIn(bytes);
+      return;
+  }
+}
+
+void ClientConnection::OnLoggedIn(std::string_view rest) {
+  early_ = std::string(rest);
+  login_user_ = login_->startup().user;
+  login_database_ = login_->startup().database;
+  if (login_->admin()) {
+    StartAdmin();
+    return;
+  }
+  if (worker_.draining()) {
+    Fatal(worker_.drain_reason());
+    return;
+  }
+  if (!worker_.snapshot().Serves()) {
+    Fatal({.sqlstate = std::string(sqlstate::kCannotConnectNow),
+           .message = "Meridian has no shard to serve this database",
+           .detail = {},
+           .hint = "CREATE SHARD in the admin database \"meridian\", or see its SHOW NODES."});
+    return;
+  }
+  if (login_->keys()) worker_.RememberKeys(login_user_, *login_->keys());
+  StartSession();
+}
+
+void ClientConnection::StartAdmin() {
+  wire::AppendAuthentication(login_out_.Own(), wire::kAuthOk);
+  Greet(AdminParameters());
+  stream_.Flush(login_out_);
+  admin_ = std::make_unique<AdminSession>(worker_, id_, login_user_);
+  admin_->handle = this;
+  login_.reset();
+  const std::string early = std::exchange(early_, std::string());
+  if (!early.empty()) admin_->OnClientBytes(early);
+}
+
+void ClientConnection::StartSession() {
+  std::vector<Settings::Entry> entries;
+  for (const auto& [name, value] : login_->startup().settings) {
+    if (name == "meridian.shard") {
+      startup_meridian_.shard = value;
+    } else if (name == "meridian.distribution_key") {
+      startup_meridian_.distribution_key = value;
+    } else if (IsMeridianName(name)) {
+      Fatal({.sqlstate = std::string(sqlstate::kUndefinedObject),
+             .message = "unrecognized configuration parameter \"" + name + "\"",
+             .detail = {},
+             .hint = "Meridian's settings are meridian.shard and meridian.distribution_key."});
+      return;
+    } else {
+      entries.emplace_back(name, value);
+    }
+  }
+  startup_settings_ = worker_.settings().Intern(std::move(entries));
+  const std::string* encoding = startup_settings_->Find("client_encoding");
+  if (encoding != nullptr && !IsSupportedClientEncoding(*encoding)) {
+    Fatal(ToSqlError(UnsupportedClientEncoding(*encoding)));
+    return;
+  }
+  auto pool = worker_.PoolFor(login_database_, login_user_, ShardMap::kDefaultShard);
+  if (!pool.ok()) {
+    Fatal(ToSqlError(pool.status()));
+    return;
+  }
+  if (const auto* known = worker_.FindStart(**pool, *startup_settings_)) {
+    FinishStart(known->parameters, known->search_path);
+    return;
+  }
+  login_.reset();
+  start_ = std::make_unique<SessionStart>(
+      worker_.pools(), **pool, startup_settings_,
+      [this, chosen = *pool](absl::StatusOr<ParameterList> parameters, const std::string& search_path) {
+        worker_.MarkDirty(*this);
+        if (parameters.ok()) {
+          worker_.RememberStart(*chosen, *startup_settings_, {*parameters, search_path});
+        }
+        const std::unique_ptr<SessionStart> finished = std::move(start_);
+        FinishStart(parameters, search_path);
+      });
+  start_->Begin();
+}
+
+void ClientConnection::FinishStart(const absl::StatusOr<ParameterList>& parameters,
+                                   const std::string& search_path) {
+  login_.reset();
+  if (!parameters.ok()) {
+    worker_.metrics().logins_failed.Add();
+    Fatal(ToSqlError(parameters.status()));
+    return;
+  }
+  wire::AppendAuthentication(login_out_.Own(), wire::kAuthOk);
+  Greet(*parameters);
+  stream_.Flush(login_out_);
+  const DatabaseConfig* database = worker_.proxy().config()->FindDatabase(login_database_);
+  session_ = std::make_unique<Session>(
+      worker_,
+      SessionIdentity{.client_id = id_,
+                      .pid = pid(),
+                      .user = login_user_,
+                      .database = login_database_,
+                      .default_search_path = search_path,
+                      .pool_mode = database != nullptr ? database->pool_mode : PoolMode::kTransaction},
+      startup_settings_, startup_meridian_);
+  session_->handle = this;
+  worker_.MarkDirty(*this);
+  const std::string early = std::exchange(early_, std::string());
+  if (!early.empty()) {
+    session_->OnClientBytes(early);
+    FlushAll();  // `early` ends here, and with it what was borrowed from it
+  }
+}
+
+void ClientConnection::Greet(const ParameterList& parameters) {
+  worker_.metrics().logins_ok.Add();
+  std::string& own = login_out_.Own();
+  for (const auto& [name, value] : parameters) wire::AppendParameterStatus(own, name, value);
+  wire::AppendBackendKeyData(own, pid(), secret_);
+  wire::AppendReadyForQuery(own, wire::kIdle);
+}
+
+}  // namespace meridian

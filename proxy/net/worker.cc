@@ -1,0 +1,430 @@
+#include "proxy/net/worker.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "metrics/log.h"
+#include "proxy/net/cancel_connection.h"
+#include "proxy/net/proxy.h"
+
+namespace meridian {
+namespace {
+
+constexpr uint64_t kTickMs = 100;
+constexpr size_t kStartAnswersMax = 1024;
+
+uint64_t Microseconds(std::chrono::milliseconds duration) {
+  return static_cast<uint64_t>(duration.count()) * 1000;
+}
+
+PoolLimits LimitsOf(const Config& config) {
+  return {.pool_size = static_cast<size_t>(config.pool_size),
+          .queue_timeout_us = Microseconds(config.queue_timeout),
+          .connect_timeout_us = Microseconds(config.connect_timeout),
+          .server_idle_timeout_us = Microseconds(config.server_idle_timeout),
+          .server_lifetime_us = Microseconds(config.server_lifetime)};
+}
+
+ServerConnection* ConnectionOf(Server& server) {
+  return static_cast<ServerConnection*>(server.handle);
+}
+
+}  // namespace
+
+Worker::Worker(Proxy& proxy, size_t index, WorkerMetrics& metrics)
+    : proxy_(proxy),
+      index_(index),
+      metrics_(metrics),
+      read_buffer_(std::make_unique<ReadBuffer>()),
+      snapshot_(proxy.control().snapshot()) {
+  const Config& config = *proxy.config();
+  router_ = std::make_unique<Router>(
+      RouterLimits{.max_parsed_text_bytes = static_cast<size_t>(config.max_statement_size)});
+  pools_ = std::make_unique<ServerPools>(*this, proxy.budgets(), settings_, LimitsOf(config));
+  router_->Publish(snapshot_->map, snapshot_->schema);
+  uv_loop_init(&loop_);
+  wake_.data = tick_.data = this;
+  uv_async_init(&loop_, &wake_, [](uv_async_t* handle) { static_cast<Worker*>(handle->data)->RunTasks(); });
+  uv_timer_init(&loop_, &tick_);
+  uv_timer_start(&tick_, [](uv_timer_t* handle) { static_cast<Worker*>(handle->data)->OnTick(); },
+                 kTickMs, kTickMs);
+  proxy.budgets().AddWorker([this] {
+    Post([this] {
+      pools_->OnSlotsFreed();
+      EndEvent();
+    });
+  });
+}
+
+Worker::~Worker() = default;
+
+// ---------------------------------------------------------------------------------------------
+// The loop
+
+void Worker::Start() {
+  thread_ = std::thread([this] { Run(); });
+}
+
+void Worker::Run() {
+  uv_run(&loop_, UV_RUN_DEFAULT);
+}
+
+void Worker::Post(std::function<void()> task) {
+  {
+    const std::lock_guard lock(tasks_mu_);
+    tasks_.push_back(std::move(task));
+  }
+  uv_async_send(&wake_);
+}
+
+void Worker::RunTasks() {
+  std::vector<std::function<void()>> tasks;
+  {
+    const std::lock_guard lock(tasks_mu_);
+    tasks.swap(tasks_);
+  }
+  for (const auto& task : tasks) task();
+  if (!stopping_) EndEvent();
+}
+
+void Worker::Stop(const SqlError& reason) {
+  Post([this, reason] {
+    stopping_ = true;
+    for (auto& [id, client] : clients_) client->Fatal(reason);
+    EndEvent();
+    for (auto& [id, client] : clients_) client->Abandon();
+    pools_->CloseAll();
+    uv_close(reinterpret_cast<uv_handle_t*>(&tick_), nullptr);
+    uv_close(reinterpret_cast<uv_handle_t*>(&wake_), nullptr);
+  });
+}
+
+void Worker::Join() {
+  if (thread_.joinable()) thread_.join();
+  pools_->OnTick();
+}
+
+void Worker::EndEvent() {
+  while (!dirty_.empty()) {
+    const uint64_t id = dirty_.back();
+    dirty_.pop_back();
+    if (ClientConnection* client = FindClient(id)) {
+      client->dirty = false;
+      client->FlushAll();
+    }
+  }
+}
+
+void Worker::OnTick() {
+  ++ticks_;
+  pools_->OnTick();
+  metrics_.epoch.Set(static_cast<int64_t>(snapshot_->map->epoch().value));
+  const RouterCounters& counters = router_->counters();
+  metrics_.plan_cache_hits.Add(counters.cache_hits - metrics_.plan_cache_hits.Get());
+  metrics_.plan_cache_misses.Add(counters.cache_misses - metrics_.plan_cache_misses.Get());
+  if (ticks_ % 10 == 0) {
+    const uint64_t now = NowUs();
+    const Config& config = *proxy_.config();
+    for (auto& [id, client] : clients_) {
+      if (!client->logged_in()) {
+        if (now - client->opened_us() > Microseconds(config.login_timeout)) client->CloseAfterWrite();
+      } else if (config.client_idle_timeout.count() > 0 && client->session() != nullptr &&
+                 client->session()->idle() &&
+                 now - client->active_us() > Microseconds(config.client_idle_timeout)) {
+        client->Fatal({.sqlstate = "57P05",
+                       .message = "terminating connection due to client_idle_timeout",
+                       .detail = {},
+                       .hint = {}});
+      }
+    }
+  }
+  EndEvent();
+}
+
+// ---------------------------------------------------------------------------------------------
+// Clients
+
+void Worker::AddClient(int fd, bool is_unix) {
+  load_.fetch_add(1, std::memory_order_relaxed);
+  Post([this, fd, is_unix] {
+    const uint64_t id = next_client_++ * kMaxWorkers + index_;
+    auto client = std::make_unique<ClientConnection>(*this, id, is_unix);
+    ClientConnection& added = *client;
+    clients_.emplace(id, std::move(client));
+    metrics_.clients_accepted.Add();
+    metrics_.clients_connected.Add();
+    if (!added.Open(fd)) close(fd);
+  });
+}
+
+ClientConnection* Worker::FindClient(uint64_t id) {
+  const auto found = clients_.find(id);
+  return found == clients_.end() ? nullptr : found->second.get();
+}
+
+void Worker::ForEachClient(const std::function<void(ClientConnection&)>& visit) {
+  for (auto& [id, client] : clients_) visit(*client);
+}
+
+void Worker::Remove(ClientConnection& client) {
+  metrics_.clients_connected.Sub();
+  load_.fetch_sub(1, std::memory_order_relaxed);
+  proxy_.OnClientGone();
+  clients_.erase(client.id());
+}
+
+void Worker::MarkDirty(ClientConnection& client) {
+  if (client.dirty) return;
+  client.dirty = true;
+  dirty_.push_back(client.id());
+}
+
+void Worker::MarkDirty(Session& session) { MarkDirty(*static_cast<ClientConnection*>(session.handle)); }
+void Worker::MarkDirty(AdminSession& session) {
+  MarkDirty(*static_cast<ClientConnection*>(session.handle));
+}
+void Worker::CloseClient(Session& session) {
+  ClientConnection& client = *static_cast<ClientConnection*>(session.handle);
+  MarkDirty(client);
+  client.CloseAfterWrite();
+}
+void Worker::CloseClient(AdminSession& session) {
+  ClientConnection& client = *static_cast<ClientConnection*>(session.handle);
+  MarkDirty(client);
+  client.CloseAfterWrite();
+}
+
+void Worker::Drain(const SqlError& reason) {
+  drain_reason_ = reason;
+  for (auto& [id, client] : clients_) {
+    if (client->session() != nullptr) {
+      client->session()->Terminate(reason, false);
+    } else {
+      client->Fatal(reason);
+    }
+  }
+}
+
+bool Worker::KillClient(uint64_t id) {
+  ClientConnection* client = FindClient(id);
+  if (client == nullptr) return false;
+  client->Fatal({.sqlstate = std::string(sqlstate::kAdminShutdown),
+                 .message = "terminating connection due to administrator command",
+                 .detail = {},
+                 .hint = {}});
+  return true;
+}
+
+void Worker::Cancel(uint32_t pid, const std::string& secret) {
+  for (auto& [id, client] : clients_) {
+    if (client->pid() != pid || client->secret() != secret) continue;
+    const bool running = client->session() != nullptr && client->session()->OnCancel();
+    metrics_.cancels[running ? CancelOutcome::kSent : CancelOutcome::kIdle].Add();
+    return;
+  }
+  metrics_.cancels[CancelOutcome::kUnknown].Add();
+}
+
+// ---------------------------------------------------------------------------------------------
+// What the control plane and the configuration say
+
+void Worker::OnSnapshot(std::shared_ptr<const Snapshot> snapshot) {
+  const std::shared_ptr<const Snapshot> before = std::exchange(snapshot_, std::move(snapshot));
+  // A node that is not the primary any more serves no new statement.
+  for (const ShardNodes& shard : before->nodes->shards) {
+    const NodeState* old_primary = shard.Primary();
+    if (old_primary == nullptr) continue;
+    bool still = false;
+    for (const ShardNodes& now : snapshot_->nodes->shards) {
+      still |= now.Primary() != nullptr && now.Primary()->address == old_primary->address;
+    }
+    if (!still) pools_->Retire(old_primary->address);
+  }
+  if (before->map != snapshot_->map || before->schema != snapshot_->schema) {
+    router_->Publish(snapshot_->map, snapshot_->schema);
+  }
+  if (before->map != snapshot_->map) {
+    for (auto& [id, client] : clients_) {
+      if (client->session() != nullptr) client->session()->OnMapChanged(*before->map, *snapshot_->map);
+    }
+  }
+}
+
+void Worker::OnConfigChanged() { pools_->SetLimits(LimitsOf(*proxy_.config())); }
+
+void Worker::SetPaused(const std::vector<NodeAddress>& nodes, bool paused) {
+  for (const NodeAddress& node : nodes) {
+    if (paused) {
+      pools_->Pause(node);
+    } else {
+      pools_->Resume(node);
+    }
+  }
+}
+
+const Worker::StartAnswer* Worker::FindStart(const Pool& pool, const Settings& settings) const {
+  const auto found = starts_.find({&pool, &settings});
+  return found == starts_.end() ? nullptr : &found->second.second;
+}
+
+void Worker::RememberStart(const Pool& pool, const Settings& settings, StartAnswer answer) {
+  if (starts_.size() >= kStartAnswersMax) starts_.clear();
+  starts_[{&pool, &settings}] = {Ref<const Settings>(&settings), std::move(answer)};
+}
+
+void Worker::RememberKeys(const std::string& user, const ScramKeys& keys) {
+  const auto [at, added] = keys_.try_emplace(user, keys);
+  if (added || at->second == keys) return;
+  at->second = keys;  // the password has changed: later logins need the new keys
+  pools_->ForEachPool([&](Pool& pool) {
+    if (pool.key().user == user) pools_->SetCredentials(pool, {.keys = keys, .password = std::nullopt});
+  });
+}
+
+// ---------------------------------------------------------------------------------------------
+// Servers
+
+absl::StatusOr<Pool*> Worker::PoolFor(const std::string& database, const std::string& user,
+                                      ShardIndex shard) {
+  const ShardMap& map = *snapshot_->map;
+  if (shard.value >= map.shards().size()) {
+    return SqlStatus(sqlstate::kCannotConnectNow, "the shard does not exist any more");
+  }
+  const ShardNodes& nodes = snapshot_->nodes->of(shard);
+  const NodeState* primary = nodes.Primary();
+  if (primary == nullptr) {
+    return SqlStatus(sqlstate::kCannotConnectNow,
+                     "shard \"" + map.shard(shard).name + "\" has no primary",
+                     "SHOW NODES in the admin database tells why.", nodes.last_error);
+  }
+  const std::string& dbname = map.shard(shard).dbname;
+  PoolKey key{primary->address, dbname.empty() ? database : dbname, user};
+  const size_t slot = shard.value < snapshot_->slots.size() ? snapshot_->slots[shard.value] : kOtherShardsSlot;
+  Pool& pool = pools_->Get(key, metrics_.Shard(static_cast<ShardSlot>(slot)));
+  if (pool.profile() == nullptr) {
+    ServerCredentials credentials;
+    const auto keys = keys_.find(user);
+    if (keys != keys_.end()) credentials.keys = keys->second;
+    const std::string* password = proxy_.passwords()->Find(key.node.host, key.node.port, key.database, user);
+    if (password != nullptr) credentials.password = *password;
+    pools_->SetCredentials(pool, std::move(credentials));
+  }
+  return &pool;
+}
+
+absl::StatusOr<Pool*> Worker::PoolOf(Session& session, ShardIndex shard) {
+  return PoolFor(session.identity().database, session.identity().user, shard);
+}
+
+void Worker::Connect(Server& server, const NodeAddress& node) {
+  auto* connection = new ServerConnection(*this, server, node);  // deletes itself when closed
+  server.handle = connection;
+  connection->Connect();
+}
+
+void Worker::Flush(Server& server) {
+  if (ServerConnection* connection = ConnectionOf(server)) connection->Flush();
+}
+
+void Worker::Disconnect(Server& server) {
+  if (ServerConnection* connection = ConnectionOf(server)) connection->Detach();
+  server.handle = nullptr;
+}
+
+void Worker::SetReading(Server& server, bool on) {
+  if (ServerConnection* connection = ConnectionOf(server)) {
+    connection->SetPaused(ServerConnection::kNotItsTurn, !on);
+  }
+}
+
+void Worker::OnServerDrained(Server& server) {
+  // The client whose input was held back goes on.
+  for (auto& [id, client] : clients_) {
+    if (client->session() == nullptr) continue;
+    bool its = false;
+    client->session()->ForEachServer([&](Server& used) { its |= &used == &server; });
+    if (its) MarkDirty(*client);
+  }
+  EndEvent();
+}
+
+void Worker::CancelServer(Server& server) {
+  ++server.cancels_in_flight;
+  SendCancel(&loop_, server.pool.key().node, server.backend_pid, server.cancel_secret,
+             [this, id = server.id] {
+               if (stopping_) return;
+               pools_->OnCancelDone(id);
+               EndEvent();
+             });
+}
+
+void Worker::DeriveKeys(uint64_t server_id, std::string password, std::string salt, int iterations) {
+  struct Work {
+    uv_work_t request;
+    Worker* worker;
+    uint64_t server_id;
+    std::string password, salt;
+    int iterations;
+    absl::StatusOr<ScramKeys> keys;
+  };
+  auto* work = new Work{{}, this, server_id, std::move(password), std::move(salt), iterations, absl::UnknownError("")};
+  work->request.data = work;
+  uv_queue_work(
+      &loop_, &work->request,
+      [](uv_work_t* request) {
+        Work& self = *static_cast<Work*>(request->data);
+        self.keys = meridian::DeriveKeys(self.password, self.salt, self.iterations);
+      },
+      [](uv_work_t* request, int /*status*/) {
+        const std::unique_ptr<Work> self(static_cast<Work*>(request->data));
+        if (self->worker->stopping_) return;
+        self->worker->pools_->OnKeys(self->server_id, std::move(self->keys));
+        self->worker->EndEvent();
+      });
+}
+
+// ---------------------------------------------------------------------------------------------
+// Services for sessions
+
+void Worker::RequestSchemaRefresh(Session& session) {
+  const uint64_t id = session.identity().client_id;
+  proxy_.control().RequestSchemaRefresh([this, id](absl::Status status) {
+    if (!status.ok()) LogWarning("could not read the schema anew", {{"error", std::string(status.message())}});
+    Post([this, id] {
+      ClientConnection* client = FindClient(id);
+      if (client != nullptr && client->session() != nullptr) client->session()->OnSchemaRefreshed();
+    });
+  });
+}
+
+void Worker::Report(Session& session, const StatementReport& report) {
+  const auto limit = proxy_.config()->log.slow_statement;
+  if (limit.count() == 0 || report.microseconds < Microseconds(limit)) return;
+  metrics_.slow_statements.Add();
+  LogWarning("slow statement",
+             {{"client", session.identity().client_id},
+              {"user", session.identity().user},
+              {"kind", kQueryKindNames[static_cast<size_t>(report.kind)]},
+              {"outcome", kOutcomeNames[static_cast<size_t>(report.outcome)]},
+              {"milliseconds", static_cast<double>(report.microseconds) / 1000}});
+}
+
+std::string Worker::NewTransactionName() {
+  return fmt::format("meridian_{}_{}_{}", proxy_.instance(), index_, next_transaction_++);
+}
+
+size_t Worker::max_message_bytes() const {
+  return static_cast<size_t>(proxy_.config()->max_message_size);
+}
+
+void Worker::Execute(AdminSession& session, const AdminStatement& statement) {
+  proxy_.ExecuteAdmin(*this, session, statement);
+}
+
+std::vector<AdminColumn> Worker::ColumnsOf(const Command& command) {
+  return proxy_.AdminColumns(command);
+}
+
+}  // namespace meridian

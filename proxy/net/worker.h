@@ -1,0 +1,153 @@
+// One worker: an event loop on a thread of its own, with its clients, its server connections, its router and its
+// counters. Nothing in it is shared; other threads reach it through Post.
+#pragma once
+
+#include <uv.h>
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "metrics/counters.h"
+#include "proxy/admin/admin_session.h"
+#include "proxy/config/password_file.h"
+#include "proxy/control/snapshot.h"
+#include "proxy/net/client_connection.h"
+#include "proxy/net/server_connection.h"
+#include "proxy/net/stream.h"
+#include "proxy/session/session_host.h"
+
+namespace meridian {
+
+class Proxy;
+
+// Client ids are counter * kMaxWorkers + worker index: the id tells the worker.
+inline constexpr size_t kMaxWorkers = 64;
+
+class Worker final : public SessionHost, public PoolHost, public AdminHost {
+ public:
+  Worker(Proxy& proxy, size_t index, WorkerMetrics& metrics);
+  ~Worker();
+
+  void Start();
+  // Ends the loop: all clients get `reason` as FATAL. Then Join.
+  void Stop(const SqlError& reason);
+  void Join();
+
+  // Runs `task` on the worker's thread, in order. Any thread.
+  void Post(std::function<void()> task);
+  // Serves a connected socket. Any thread.
+  void AddClient(int fd, bool is_unix);
+  // How many clients it has; any thread.
+  size_t load() const { return load_.load(std::memory_order_relaxed); }
+
+  // The rest: this worker's thread only.
+  uv_loop_t* loop() { return &loop_; }
+  ReadBuffer& read_buffer() { return *read_buffer_; }
+  Proxy& proxy() { return proxy_; }
+  const Snapshot& snapshot() const { return *snapshot_; }
+  // Called at the end of each event: writes out what it has produced.
+  void EndEvent();
+  void MarkDirty(ClientConnection& client);
+  void OnServerDrained(Server& server);
+  void Remove(ClientConnection& client);
+  void OnSnapshot(std::shared_ptr<const Snapshot> snapshot);
+  void OnConfigChanged();
+  // New transactions are refused from now on; sessions end when they are idle.
+  void Drain(const SqlError& reason);
+  bool draining() const { return drain_reason_.has_value(); }
+  const SqlError& drain_reason() const { return *drain_reason_; }
+  // A CancelRequest. False: no session has this key.
+  void Cancel(uint32_t pid, const std::string& secret);
+  bool KillClient(uint64_t id);
+  ClientConnection* FindClient(uint64_t id);
+  void ForEachClient(const std::function<void(ClientConnection&)>& visit);
+  void SetPaused(const std::vector<NodeAddress>& nodes, bool paused);
+
+  // What was told to clients that started with the same settings in the same pool.
+  struct StartAnswer {
+    ParameterList parameters;
+    std::string search_path;
+  };
+  const StartAnswer* FindStart(const Pool& pool, const Settings& settings) const;
+  void RememberStart(const Pool& pool, const Settings& settings, StartAnswer answer);
+  absl::StatusOr<Pool*> PoolFor(const std::string& database, const std::string& user, ShardIndex shard);
+  // The keys that a client has proved, for logging in to servers as the same user.
+  void RememberKeys(const std::string& user, const ScramKeys& keys);
+
+  // SessionHost
+  Router& router() override { return *router_; }
+  SettingsRegistry& settings() override { return settings_; }
+  PreparedTexts& prepared_texts() override { return prepared_texts_; }
+  SqlContexts& contexts() override { return contexts_; }
+  WorkerMetrics& metrics() override { return metrics_; }
+  Analysis& scratch_analysis() override { return scratch_; }
+  uint64_t NowUs() override { return uv_hrtime() / 1000; }
+  void MarkDirty(Session& session) override;
+  void CloseClient(Session& session) override;
+  absl::StatusOr<Pool*> PoolOf(Session& session, ShardIndex shard) override;
+  ServerPools& pools() override { return *pools_; }
+  void CancelServer(Server& server) override;
+  void SetReading(Server& server, bool on) override;
+  void RequestSchemaRefresh(Session& session) override;
+  void Report(Session& session, const StatementReport& report) override;
+  std::string NewTransactionName() override;
+  size_t max_message_bytes() const override;
+
+  // PoolHost
+  void Connect(Server& server, const NodeAddress& node) override;
+  void Flush(Server& server) override;
+  void Disconnect(Server& server) override;
+  void DeriveKeys(uint64_t server_id, std::string password, std::string salt, int iterations) override;
+
+  // AdminHost
+  const ShardMap& AdminMap() override { return *snapshot_->map; }
+  void Execute(AdminSession& session, const AdminStatement& statement) override;
+  std::vector<AdminColumn> ColumnsOf(const Command& command) override;
+  void MarkDirty(AdminSession& session) override;
+  void CloseClient(AdminSession& session) override;
+
+ private:
+  void Run();
+  void RunTasks();
+  void OnTick();
+  void CloseLoop();
+
+  Proxy& proxy_;
+  const size_t index_;
+  WorkerMetrics& metrics_;
+  uv_loop_t loop_{};
+  uv_async_t wake_{};
+  uv_timer_t tick_{};
+  std::unique_ptr<ReadBuffer> read_buffer_;
+  std::thread thread_;
+
+  std::mutex tasks_mu_;
+  std::vector<std::function<void()>> tasks_;  // guarded by tasks_mu_
+  std::atomic<size_t> load_{0};
+
+  SettingsRegistry settings_;
+  PreparedTexts prepared_texts_;
+  SqlContexts contexts_;
+  Analysis scratch_;
+  std::unique_ptr<Router> router_;
+  std::unique_ptr<ServerPools> pools_;
+  std::shared_ptr<const Snapshot> snapshot_;
+  std::map<std::string, ScramKeys> keys_;  // by user
+  std::map<std::pair<const Pool*, const Settings*>, std::pair<Ref<const Settings>, StartAnswer>> starts_;
+
+  std::map<uint64_t, std::unique_ptr<ClientConnection>> clients_;
+  std::vector<uint64_t> dirty_;
+  uint64_t next_client_ = 1;
+  uint64_t next_transaction_ = 1;
+  uint64_t ticks_ = 0;
+  std::optional<SqlError> drain_reason_;
+  bool stopping_ = false;
+};
+
+}  // namespace meridian
