@@ -63,8 +63,8 @@ void RefreshThread::Stop() {
 
 std::vector<RefreshThread::Done> RefreshThread::WaitForTurn(const std::stop_token& stop) {
   std::unique_lock lock(mu_);
-  while (!stop.stop_requested()) {
-    const auto due = last_run_ + (requested_ ? intervals_.min : intervals_.poll);
+  while (last_run_ && !stop.stop_requested()) {
+    const auto due = *last_run_ + (requested_ ? intervals_.min : intervals_.poll);
     if (Clock::now() >= due) break;
     // Wakes for a stop, too; the loop looks again whatever woke it.
     const bool was_requested = requested_;

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -50,7 +51,7 @@ class RefreshThread {
   std::vector<Done> requests_;
   bool requested_ = false;
   bool stopped_ = false;
-  Clock::time_point last_run_{};  // its end
+  std::optional<Clock::time_point> last_run_;  // its end; nullopt: none yet
   std::jthread thread_;
 };
 

@@ -75,8 +75,9 @@ TEST(RefreshThread, NewIntervalsHoldAtOnce) {
 
 TEST(RefreshThread, StopAnswersThoseWhoWait) {
   RefreshThread thread([] { return absl::OkStatus(); }, {.poll = 1h, .min = 1h});
+  std::future<absl::Status> first = Ask(thread);
   thread.Start();
-  EXPECT_TRUE(Ask(thread).get().ok());
+  EXPECT_TRUE(first.get().ok());
   std::future<absl::Status> waiting = Ask(thread);
   thread.Stop();
   EXPECT_EQ(ToSqlError(waiting.get()).sqlstate, "57P01");
