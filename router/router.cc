@@ -26,19 +26,39 @@ bool ParserReadsStringsAlike(std::string_view text, absl::Span<const Literal> li
   });
 }
 
-// The part without white space and comments around it.
-TextRange Trim(std::string_view text, uint32_t begin, uint32_t end,
-               bool standard_conforming_strings) {
+// The text without white space, comments and ';' around it.
+TextRange TrimByTokens(std::string_view text, uint32_t begin, uint32_t end,
+                       bool standard_conforming_strings) {
   Scanner scanner(text.substr(begin, end - begin), standard_conforming_strings);
   TextRange range{begin, begin};
   bool first = true;
   for (Token token = scanner.Next(); token.kind != TokenKind::kEnd; token = scanner.Next()) {
     if (token.kind == TokenKind::kError) return {first ? begin : range.begin, end};
+    if (token.kind == TokenKind::kSymbol && text[begin + token.range.begin] == ';') continue;
     if (first) range.begin = begin + token.range.begin;
     first = false;
     range.end = begin + token.range.end;
   }
   return range;
+}
+
+// The same for a text of one statement, on the hot path: without looking at tokens where its end shows that there
+// is no comment. A comment in front stays.
+TextRange TrimOne(std::string_view text, bool standard_conforming_strings) {
+  constexpr std::string_view kSpace = " \t\n\r\f\v";
+  constexpr std::string_view kSpaceOrEnd = " \t\n\r\f\v;";
+  const uint32_t size = static_cast<uint32_t>(text.size());
+  const size_t begin = text.find_first_not_of(kSpace);
+  const size_t last = text.find_last_not_of(kSpaceOrEnd);
+  if (begin == std::string_view::npos || last == std::string_view::npos || last < begin) {
+    return {0, size};
+  }
+  const size_t line = text.find_last_of("\n\r", last);
+  const std::string_view last_line = text.substr(line == std::string_view::npos ? 0 : line);
+  if (last_line.find("--") != std::string_view::npos || text[last] == '/') {
+    return TrimByTokens(text, 0, size, standard_conforming_strings);
+  }
+  return {static_cast<uint32_t>(begin), static_cast<uint32_t>(last + 1)};
 }
 
 absl::Span<const Literal> LiteralsIn(const std::vector<Literal>& literals, TextRange range,
@@ -76,9 +96,8 @@ void Router::Analyze(std::string_view text, const SqlContext& context,
   if (has_shape) {
     if (const Ref<const Statement>* cached = cache_->Find(key)) {
       ++counters_.cache_hits;
-      const uint32_t size = static_cast<uint32_t>(text.size());
-      analysis->parts.push_back(
-          {{0, size}, *cached, 0, static_cast<uint32_t>(analysis->literals.size())});
+      analysis->parts.push_back({TrimOne(text, context.standard_conforming_strings), *cached, 0,
+                                 static_cast<uint32_t>(analysis->literals.size())});
       return;
     }
   } else {
@@ -93,26 +112,30 @@ void Router::Analyze(std::string_view text, const SqlContext& context,
 
 void Router::AnalyzeAnew(std::string_view text, const SqlContext& context,
                          absl::Span<const Oid> parameter_types, Analysis* analysis) const {
-  Planning planning{text, context, parameter_types, analysis->literals, *map_, *schema_, {}, false};
+  Planning planning{text, context, parameter_types, analysis->literals, *map_, *schema_, {}};
   std::optional<ParseTree> tree;
+  bool is_syntax_error = false;
   if (text.size() <= limits_.max_parsed_text_bytes &&
       ParserReadsStringsAlike(text, analysis->literals, context)) {
-    tree = ParseTree::Parse(std::string(text));
+    tree = ParseTree::Parse(std::string(text), &is_syntax_error);
   }
   if (!tree.has_value()) {
-    const TextRange range =
-        Trim(text, 0, static_cast<uint32_t>(text.size()), context.standard_conforming_strings);
+    const TextRange range = TrimByTokens(text, 0, static_cast<uint32_t>(text.size()),
+                                         context.standard_conforming_strings);
     if (range.size() == 0) return;
-    analysis->parts.push_back({range, PlanOpaque(text.substr(range.begin, range.size()), planning),
+    analysis->parts.push_back({range, PlanOpaque(text.substr(range.begin, range.size()), is_syntax_error, planning),
                                0, static_cast<uint32_t>(analysis->literals.size())});
     return;
   }
   for (const ParseTree::Part& part : tree->parts()) {
     Analysis::Part& planned = analysis->parts.emplace_back();
-    planned.range = Trim(text, part.begin, part.end, context.standard_conforming_strings);
+    planned.range =
+        tree->parts().size() == 1
+            ? TrimOne(text, context.standard_conforming_strings)
+            : TrimByTokens(text, part.begin, part.end, context.standard_conforming_strings);
     planning.literals = LiteralsIn(analysis->literals, planned.range, &planned.first_literal);
     planned.literal_count = static_cast<uint32_t>(planning.literals.size());
-    planning.depends_on_literals = false;
+    planning.depends_on_literals = planning.depends_on_text = false;
     planned.statement = PlanStatement(part.statement, planned.range, &planning);
   }
 }

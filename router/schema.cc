@@ -22,9 +22,11 @@ std::optional<size_t> Lookup(const Index& index, std::string_view schema, std::s
 }  // namespace
 
 std::shared_ptr<const Schema> Schema::Build(uint64_t version, std::vector<Relation> relations,
-                                            std::vector<FunctionInfo> functions) {
+                                            std::vector<FunctionInfo> functions,
+                                            int server_version_num) {
   auto schema = std::make_shared<Schema>();
   schema->version_ = version;
+  schema->server_version_num_ = server_version_num;
   schema->relations_ = std::move(relations);
   schema->functions_ = std::move(functions);
   for (size_t i = 0; i < schema->relations_.size(); ++i) {

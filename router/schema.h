@@ -61,9 +61,12 @@ class Schema {
   // `version` tells two snapshots apart; it only grows. `search_path_default` is the server's
   // default, for sessions that set none.
   static std::shared_ptr<const Schema> Build(uint64_t version, std::vector<Relation> relations,
-                                             std::vector<FunctionInfo> functions);
+                                             std::vector<FunctionInfo> functions,
+                                             int server_version_num = 0);
 
   uint64_t version() const { return version_; }
+  // The newest version among the shards, as in the setting of that name (150006); 0: not known.
+  int server_version_num() const { return server_version_num_; }
   const std::vector<Relation>& relations() const { return relations_; }
   const std::vector<FunctionInfo>& functions() const { return functions_; }
   // nullptr: no such relation.
@@ -79,6 +82,7 @@ class Schema {
 
  private:
   uint64_t version_ = 0;
+  int server_version_num_ = 0;
   std::vector<Relation> relations_;
   std::vector<FunctionInfo> functions_;
   StringMap<StringMap<size_t>> relation_by_schema_and_name_;

@@ -84,6 +84,10 @@ enum class NodeKind : uint8_t {
   kSequence,  // CREATE SEQUENCE, ALTER SEQUENCE
   kAlterTable,
   kAlterTableCommand,
+  kConstraint,
+  kCreateSchema,
+  kCreateRule,
+  kDropOwned,
   kDrop,
   kRename,
   kMoveToSchema,

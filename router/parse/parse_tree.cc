@@ -18,6 +18,10 @@ class PgQueryResult {
   PgQueryResult(const PgQueryResult&) = delete;
   PgQueryResult& operator=(const PgQueryResult&) = delete;
   const char* json() const { return result_.error == nullptr ? result_.parse_tree : nullptr; }
+  std::string_view error() const {
+    const bool has_message = result_.error != nullptr && result_.error->message != nullptr;
+    return has_message ? result_.error->message : "";
+  }
 
  private:
   PgQueryParseResult result_;
@@ -25,10 +29,14 @@ class PgQueryResult {
 
 }  // namespace
 
-std::optional<ParseTree> ParseTree::Parse(const std::string& text) {
+std::optional<ParseTree> ParseTree::Parse(const std::string& text, bool* is_syntax_error) {
+  *is_syntax_error = false;
   if (text.find('\0') != std::string::npos) return std::nullopt;
   const PgQueryResult parsed(text.c_str());
-  if (parsed.json() == nullptr) return std::nullopt;
+  if (parsed.json() == nullptr) {
+    *is_syntax_error = parsed.error().starts_with("syntax error");
+    return std::nullopt;
+  }
   ParseTree tree;
   tree.json_ = std::make_unique<simdjson::dom::parser>();
   const size_t size = std::strlen(parsed.json());

@@ -24,7 +24,8 @@ class ParseTree {
   // nullopt where PostgreSQL 15's grammar refuses the text, or it nests too deep to be looked at.
   // Uses up to 4 MiB of stack for 64 KiB of text. Strings are read with standard_conforming_strings
   // on.
-  static std::optional<ParseTree> Parse(const std::string& text);
+  // `is_syntax_error` tells whether the grammar was the reason.
+  static std::optional<ParseTree> Parse(const std::string& text, bool* is_syntax_error);
 
   const std::vector<Part>& parts() const { return parts_; }
 

@@ -120,4 +120,39 @@ std::string_view DdlView::object_type() const {
   return {};
 }
 
+bool DdlView::concurrent() const {
+  if (node.Bool("concurrent")) return true;
+  for (const Node option : parameters()) {
+    if (OptionView(option).name() == "concurrently" && OptionView(option).boolean(true)) return true;
+  }
+  return false;
+}
+
+bool DdlView::reindexes_one() const {
+  return node.Text("kind") == "REINDEX_OBJECT_TABLE" || node.Text("kind") == "REINDEX_OBJECT_INDEX";
+}
+
+ConstraintView::Kind ConstraintView::kind() const {
+  const std::string_view type = node.Text("contype");
+  if (type == "CONSTR_UNIQUE" || type == "CONSTR_PRIMARY" || type == "CONSTR_EXCLUSION") {
+    return Kind::kUnique;
+  }
+  return type == "CONSTR_FOREIGN" ? Kind::kForeign : Kind::kOther;
+}
+
+std::vector<std::string_view> CreateIndexView::columns() const {
+  std::vector<std::string_view> columns;
+  for (const Node element : List("indexParams")) {
+    if (element.Has("name")) columns.push_back(element.Text("name"));
+  }
+  return columns;
+}
+
+RangeVarView CreateTableView::relation() const {
+  for (const std::string_view field : {"relation", "view", "sequence"}) {
+    if (node.Has(field)) return RangeVarView(node.Child(field));
+  }
+  return RangeVarView(node.Child("base").Child("relation"));
+}
+
 }  // namespace meridian

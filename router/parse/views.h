@@ -313,48 +313,67 @@ struct CopyView : View {
   Node where() const { return node.Child("whereClause"); }
 };
 
+// Any statement that defines, alters or drops objects; each has some of these fields.
 struct DdlView : View {
   using View::View;
-  std::string_view object_type() const;  // OBJECT_TABLE, ... ; empty where the statement has none
+  // What kind of object it is about: OBJECT_TABLE, ...; empty where the statement has none.
+  std::string_view object_type() const;
   NodeList objects() const { return List("objects"); }
   Node object() const { return node.Child("object"); }
   Node relation() const { return node.Child("relation"); }
   NodeList commands() const { return List("cmds"); }
-  bool concurrent() const { return node.Bool("concurrent"); }
   NodeList options() const { return List("options"); }
   NodeList parameters() const { return List("params"); }
-  NodeList relations() const { return List("rels"); }
-  std::string_view column() const { return node.Text("subname"); }
-  Node argument() const { return node.Child("arg"); }
-  // REINDEX_OBJECT_TABLE, ...
-  std::string_view reindex_kind() const { return node.Text("kind"); }
-  bool is_grant_on_all() const { return node.Text("targtype") == "ACL_TARGET_ALL_IN_SCHEMA"; }
+  std::string_view column() const { return node.Text("subname"); }  // RENAME COLUMN
+  bool concurrent() const;
+  bool grants_on_all() const { return node.Text("targtype") == "ACL_TARGET_ALL_IN_SCHEMA"; }
+  // REINDEX: whether one table or index is meant, not a schema or database.
+  bool reindexes_one() const;
+  bool is_vacuum() const { return node.Bool("is_vacuumcmd"); }
 };
 
 struct AlterTableCommandView : View {
   using View::View;
   std::string_view kind() const { return node.Text("subtype"); }  // AT_DropColumn, ...
   std::string_view column() const { return node.Text("name"); }
-  Node definition() const { return node.Child("def"); }
+  bool detaches_concurrently() const { return node.Child("def").Bool("concurrent"); }
+};
+
+struct ColumnDefinitionView : View {
+  using View::View;
+  std::string_view name() const { return node.Text("colname"); }
+};
+
+struct ConstraintView : View {
+  using View::View;
+  enum class Kind { kUnique, kForeign, kOther };  // kUnique: PRIMARY KEY and EXCLUDE too
+  Kind kind() const;
+  std::vector<std::string_view> columns() const { return Names(List("keys")); }
+  bool is_exclusion() const { return node.Text("contype") == "CONSTR_EXCLUSION"; }
+  bool uses_index() const { return node.Has("indexname"); }
+  RangeVarView referenced() const { return RangeVarView(node.Child("pktable")); }
+  std::vector<std::string_view> foreign_columns() const { return Names(List("fk_attrs")); }
+  std::vector<std::string_view> referenced_columns() const { return Names(List("pk_attrs")); }
+};
+
+struct CreateIndexView : View {
+  using View::View;
+  Node relation() const { return node.Child("relation"); }
+  bool unique() const { return node.Bool("unique"); }
+  bool concurrent() const { return node.Bool("concurrent"); }
+  std::vector<std::string_view> columns() const;  // without expressions
 };
 
 struct CreateTableAsView : View {
   using View::View;
   Node query() const { return node.Child("query"); }
-  Node target() const { return node.Child("into").Child("rel"); }
+  RangeVarView target() const { return RangeVarView(node.Child("into").Child("rel")); }
 };
 
 struct CreateTableView : View {
   using View::View;
-  Node relation() const { return node.Child("relation"); }
+  RangeVarView relation() const;  // of CREATE TABLE, CREATE VIEW, CREATE SEQUENCE
   NodeList parents() const { return List("inhRelations"); }
-  bool is_partition() const { return node.Has("partbound"); }
-};
-
-struct CreateViewView : View {
-  using View::View;
-  Node view() const { return node.Child("view"); }
-  Node query() const { return node.Child("query"); }
 };
 
 struct CallView : View {

@@ -130,8 +130,8 @@ absl::StatusOr<Decision> DecideQuery(const RouteProgram& program, const ShardMap
   // Conditions that no row can satisfy, or a value that the server refuses: any shard says so.
   if (!program.references.empty() || program.insert.has_value())
     return One(ShardMap::kDefaultShard);
-  return Refused(fmt::format("function {} is not built in, so it may read tables of any shard",
-                             program.unknown_function),
+  return Refused(fmt::format("{} may read or change anything on the shard where it runs",
+                  program.unknown_function),
                  "Say where it runs: SET meridian.shard or SET meridian.distribution_key.");
 }
 

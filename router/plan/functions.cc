@@ -20,7 +20,7 @@ StringMap<FunctionClass> MakeSpecial() {
   add(C::kUnlock, {"pg_advisory_unlock", "pg_advisory_unlock_shared", "pg_advisory_unlock_all"});
   add(C::kTime, {"now", "transaction_timestamp", "age"});  // age(x) counts from today
   add(C::kNotify, {"pg_notify"});
-  add(C::kSetting, {"set_config"});
+  add(C::kSetting, {"set_config", "setseed"});
   // Volatile for pg_proc, but they change nothing that outlives the statement.
   add(C::kVolatile, {"random",
                      "random_normal",
@@ -86,6 +86,23 @@ StringMap<FunctionClass> MakeSpecial() {
   add(C::kRelationSize,
       {"pg_relation_size", "pg_table_size", "pg_indexes_size", "pg_total_relation_size",
        "pg_relation_filepath", "pg_relation_filenode", "pg_database_size", "pg_tablespace_size"});
+  add(C::kVolatile,
+      {"pg_stat_clear_snapshot", "pg_stat_force_next_flush", "pg_partition_tree", "pg_partition_ancestors",
+       "txid_status", "pg_xact_status", "pg_xact_commit_timestamp", "pg_xact_commit_timestamp_origin",
+       "pg_last_committed_xact", "current_query", "pg_current_logfile", "pg_control_init",
+       "pg_control_recovery", "pg_ls_tmpdir", "pg_ls_archive_statusdir", "pg_ls_replslotdir",
+       "pg_ls_logicalmapdir", "pg_ls_logicalsnapdir", "pg_get_wal_resource_managers", "pg_stat_have_stats",
+       "pg_stat_get_recovery_prefetch", "pg_stat_get_xact_blocks_fetched",
+       "pg_stat_get_xact_blocks_hit", "pg_stat_get_xact_function_calls",
+       "pg_stat_get_xact_function_self_time", "pg_stat_get_xact_function_total_time",
+       "pg_stat_get_xact_numscans", "pg_stat_get_xact_tuples_deleted",
+       "pg_stat_get_xact_tuples_fetched", "pg_stat_get_xact_tuples_hot_updated",
+       "pg_stat_get_xact_tuples_inserted", "pg_stat_get_xact_tuples_returned",
+       "pg_stat_get_xact_tuples_updated", "pg_sequence_last_value"});
+  add(C::kLargeObject,
+      {"lo_close", "lo_creat", "lo_create", "lo_export", "lo_from_bytea", "lo_get", "lo_import",
+       "lo_lseek", "lo_lseek64", "lo_open", "lo_put", "lo_tell", "lo_tell64", "lo_truncate",
+       "lo_truncate64", "lo_unlink", "loread", "lowrite"});
   // Built in, but they run SQL text or read tables by name.
   add(C::kUser,
       {"query_to_xml", "query_to_xmlschema", "query_to_xml_and_xmlschema", "table_to_xml",

@@ -14,7 +14,7 @@ enum class FunctionClass : uint8_t {
   kStable,    // the same within one statement: current_setting(), ...
   kTime,      // now(): the same within one statement, but not on two servers
   kVolatile,  // differs with each call, changes nothing: random(), clock_timestamp()
-  kEffect,    // changes something on its server: pg_cancel_backend, lo_create, ...
+  kEffect,  // does something to the server it runs on: pg_cancel_backend, pg_switch_wal, ...
   kAggregate,
   kWindow,
   kSetReturning,
@@ -25,7 +25,8 @@ enum class FunctionClass : uint8_t {
   kTransactionLock,
   kUnlock,
   kNotify,
-  kSetting,       // set_config
+  kSetting,       // set_config, setseed
+  kLargeObject,   // lo_*: objects of one server
   kRelationSize,  // the size of one shard's part only
 };
 

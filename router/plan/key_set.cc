@@ -78,7 +78,11 @@ class BoxReader {
     }
     bool unknown = false;
     for (OperandValue& value : array) {
-      if (value.kind == ValueKind::kServerError) return Outcome::kServerError;
+      // The values of a list get a common type, in which the server may read what the column's type cannot.
+      if (value.kind == ValueKind::kServerError) {
+        if (array.size() == 1) return Outcome::kServerError;
+        unknown = true;
+      }
       unknown |= value.kind == ValueKind::kUnknown;
       if (value.kind == ValueKind::kValue) found.push_back(std::move(value.value));
     }

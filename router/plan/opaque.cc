@@ -9,6 +9,9 @@
 namespace meridian {
 namespace {
 
+// The parser is PostgreSQL 15's.
+constexpr int kFirstNewerVersion = 160000;
+
 Verb VerbOfWord(std::string_view word) {
   static constexpr std::pair<std::string_view, Verb> kVerbs[] = {
       {"select", Verb::kSelect},     {"values", Verb::kSelect}, {"table", Verb::kSelect},
@@ -28,7 +31,8 @@ Verb VerbOfWord(std::string_view word) {
 
 }  // namespace
 
-Ref<const Statement> PlanOpaque(std::string_view part, const Planning& planning) {
+Ref<const Statement> PlanOpaque(std::string_view part, bool is_syntax_error,
+                                const Planning& planning) {
   Ref<Statement> statement = MakeRef<Statement>();
   Scanner scanner(part, planning.context.standard_conforming_strings);
   const Token first = scanner.Next();
@@ -39,7 +43,9 @@ Ref<const Statement> PlanOpaque(std::string_view part, const Planning& planning)
   auto program = std::make_unique<RouteProgram>();
   program->standard_conforming_strings = planning.context.standard_conforming_strings;
   program->kind = RouteProgram::Kind::kAnywhere;
-  if (!planning.map.tables().empty()) {
+  const int server = planning.schema.server_version_num();
+  const bool server_refuses = is_syntax_error && server > 0 && server < kFirstNewerVersion;
+  if (!planning.map.tables().empty() && !server_refuses) {
     program->opaque_refusal = Refused(
         "cannot tell which tables this statement uses: it is too long, nested too deep or in a "
         "syntax that "

@@ -211,7 +211,7 @@ Ref<const Statement> PlanStatement(const Node& node, TextRange range, Planning* 
   } else if (!PlanSessionCommand(node, range, planning, statement.get(), program.get())) {
     PlanDdl(node, planning, statement.get(), program.get());
   }
-  statement->shared_by_shape = !planning->depends_on_literals;
+  statement->shared_by_shape = !planning->depends_on_literals && !planning->depends_on_text;
   statement->route = std::move(program);
   return Ref<const Statement>(statement.get());
 }

@@ -25,6 +25,8 @@ struct Planning {
   std::vector<uint32_t> parameter_uses;
   // Set where a decision was taken from a literal's value: then the plan serves this text only.
   bool depends_on_literals = false;
+  // Set where the statement holds places in the text.
+  bool depends_on_text = false;
 };
 
 // The literal, parameter or NULL that `node` is, through casts that do not change its meaning;

@@ -22,6 +22,24 @@ std::optional<ColumnOf> RealColumn(const Query& query, size_t index, std::string
   return std::nullopt;
 }
 
+// The map is the truth about what is sharded, also where the schema snapshot is behind.
+void FindInMap(const Planning& planning, bool search, TableReference* reference) {
+  const ShardMap& map = planning.map;
+  const MappedTable* mapped = map.FindTable(reference->table.schema, reference->table.name);
+  if (search && reference->relation == nullptr) {
+    for (const std::string& schema : planning.context.search_path) {
+      if (mapped == nullptr) mapped = map.FindTable(schema, reference->table.name);
+    }
+    if (mapped != nullptr) reference->table = mapped->name;
+  }
+  if (reference->relation != nullptr) {
+    for (const TableName& ancestor : reference->relation->ancestors) {
+      if (mapped == nullptr) mapped = map.FindTable(ancestor.schema, ancestor.name);
+    }
+  }
+  reference->mapped = mapped;
+}
+
 class QueryReader {
  public:
   QueryReader(Query* query, Planning* planning) : query_(*query), planning_(*planning) {}
@@ -317,7 +335,7 @@ class QueryReader {
       level->entries.push_back(std::move(entry));
       return;
     }
-    TableReference reference = Resolve(table);
+    TableReference reference = FindTable(table.schema(), table.name(), planning_);
     reference.nullable = nullable;
     if (entry.schema.empty() && !table.alias()) entry.schema = reference.table.schema;
     entry.reference = query_.references.size();
@@ -325,40 +343,6 @@ class QueryReader {
     query_.references.push_back(reference);
     level->entries.push_back(std::move(entry));
     AddTablesOfView(reference);
-  }
-
-  TableReference Resolve(const RangeVarView& table) const {
-    TableReference reference;
-    const Schema& schema = planning_.schema;
-    reference.table.name = std::string(table.name());
-    if (!table.schema().empty()) {
-      reference.table.schema = std::string(table.schema());
-      reference.relation = schema.Find(table.schema(), table.name());
-    } else {
-      reference.relation = schema.Resolve(planning_.context.search_path, table.name());
-      if (reference.relation != nullptr) reference.table = reference.relation->name;
-    }
-    FindInMap(table.schema().empty(), &reference);
-    return reference;
-  }
-
-  // The map is the truth about what is sharded, also where the schema snapshot is behind.
-  void FindInMap(bool search, TableReference* reference) const {
-    const MappedTable* mapped =
-        planning_.map.FindTable(reference->table.schema, reference->table.name);
-    if (search && reference->relation == nullptr) {
-      for (const std::string& schema : planning_.context.search_path) {
-        if (mapped != nullptr) break;
-        mapped = planning_.map.FindTable(schema, reference->table.name);
-      }
-      if (mapped != nullptr) reference->table = mapped->name;
-    }
-    if (reference->relation != nullptr) {
-      for (const TableName& ancestor : reference->relation->ancestors) {
-        if (mapped == nullptr) mapped = planning_.map.FindTable(ancestor.schema, ancestor.name);
-      }
-    }
-    reference->mapped = mapped;
   }
 
   static void NameColumns(const AliasView& alias, TableReference* reference) {
@@ -390,7 +374,7 @@ class QueryReader {
       inner.table = name;
       inner.relation = planning_.schema.Find(name.schema, name.name);
       inner.in_view = true;
-      FindInMap(/*search=*/false, &inner);
+      FindInMap(planning_, /*search=*/false, &inner);
       query_.references.push_back(std::move(inner));
     }
   }
@@ -479,6 +463,26 @@ std::optional<ColumnOf> ResolveColumn(const Query& query, const Level* level,
     level = level->parent;
   }
   return std::nullopt;
+}
+
+TableReference FindTable(std::string_view schema, std::string_view name,
+                         const Planning& planning) {
+  TableReference reference;
+  reference.table.name = std::string(name);
+  if (!schema.empty()) {
+    reference.table.schema = std::string(schema);
+    reference.relation = planning.schema.Find(schema, name);
+  } else {
+    reference.relation = planning.schema.Resolve(planning.context.search_path, name);
+    if (reference.relation != nullptr) reference.table = reference.relation->name;
+  }
+  FindInMap(planning, schema.empty(), &reference);
+  // PostgreSQL keeps this prefix for its own catalogs, which a snapshot need not list.
+  if (schema.empty() && reference.relation == nullptr && reference.mapped == nullptr &&
+      name.starts_with("pg_")) {
+    reference.table.schema = "pg_catalog";
+  }
+  return reference;
 }
 
 Query ReadQuery(const Node& statement, Planning* planning) {

@@ -36,6 +36,7 @@ struct TableReference {
            (table.schema == "pg_catalog" || table.schema == "information_schema");
   }
   bool view() const { return relation != nullptr && relation->kind == Relation::Kind::kView; }
+  // A table, sequence or view that one shard holds.
   bool local() const { return mapped == nullptr && !catalog() && !view(); }
 };
 
@@ -125,6 +126,9 @@ struct Query {
 
 // Counts in uses[n - 1] how often $n stands below `node`.
 void CountParameters(const Node& node, std::vector<uint32_t>* uses);
+
+// The table that a name of a command about objects means.
+TableReference FindTable(std::string_view schema, std::string_view name, const Planning& planning);
 
 // Walks a SELECT, INSERT, UPDATE, DELETE, MERGE or any other node.
 Query ReadQuery(const Node& statement, Planning* planning);

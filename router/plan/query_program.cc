@@ -14,21 +14,21 @@ void NeedDefaultShard(std::string object, RouteProgram* program) {
   program->needs_default_shard = true;
 }
 
-// Functions that give each shard, or each row, another value.
-std::string FirstVaryingFunction(const Query& query) {
+// What gives each shard, or each row, another value.
+std::string WhyVarying(const Query& query) {
   for (const FunctionClass kind :
        {FunctionClass::kVolatile, FunctionClass::kEffect, FunctionClass::kUser,
         FunctionClass::kSequence, FunctionClass::kSequenceState, FunctionClass::kSessionLock,
         FunctionClass::kTransactionLock, FunctionClass::kUnlock, FunctionClass::kNotify,
-        FunctionClass::kSetting, FunctionClass::kRelationSize, FunctionClass::kTime}) {
-    if (query.HasFunction(kind)) return query.FirstFunction(kind);
+        FunctionClass::kSetting, FunctionClass::kLargeObject, FunctionClass::kRelationSize, FunctionClass::kTime}) {
+    if (query.HasFunction(kind)) return fmt::format("calls {}()", query.FirstFunction(kind));
   }
-  return query.uses_time ? "CURRENT_TIMESTAMP" : "";
+  return query.uses_time ? "asks for the current time" : "";
 }
 
 std::string WhyNotPerShard(const Query& query) {
-  const std::string varying = FirstVaryingFunction(query);
-  if (!varying.empty()) return fmt::format("calls {}()", varying);
+  const std::string varying = WhyVarying(query);
+  if (!varying.empty()) return varying;
   if (query.has_foreign_operator) return "uses an operator that is not built in";
   if (query.has_system_column) return "uses a system column";
   if (query.current_of) return "has WHERE CURRENT OF";
@@ -103,14 +103,14 @@ void AddNeeds(const Query& query, const Planning& planning, RouteProgram* progra
       }
     }
   }
-  if (query.HasFunction(FunctionClass::kUser)) {
-    program->unknown_function = query.FirstFunction(FunctionClass::kUser);
+  for (const FunctionClass kind : {FunctionClass::kEffect, FunctionClass::kUser}) {
+    if (query.HasFunction(kind)) program->unknown_function = query.FirstFunction(kind);
   }
-  // Sequences live on the default shard; a lock or a message that is not always in the same place
+  // Sequences and large objects live on the default shard; a lock or a message that is not always in the same place
   // excludes and reaches nobody.
   for (const FunctionClass kind :
        {FunctionClass::kSequence, FunctionClass::kSequenceState, FunctionClass::kSessionLock,
-        FunctionClass::kTransactionLock, FunctionClass::kUnlock, FunctionClass::kNotify}) {
+        FunctionClass::kTransactionLock, FunctionClass::kUnlock, FunctionClass::kNotify, FunctionClass::kLargeObject}) {
     if (query.HasFunction(kind)) NeedDefaultShard(query.FirstFunction(kind) + "()", program);
   }
   const bool needs_shard = program->insert.has_value() || !program->references.empty() ||
@@ -145,8 +145,8 @@ std::string WhyNotSum(const Node& write, const Query& query) {
 }
 
 std::string WhyNotEverywhere(const Query& query) {
-  const std::string varying = FirstVaryingFunction(query);
-  if (!varying.empty()) return fmt::format("calls {}()", varying);
+  const std::string varying = WhyVarying(query);
+  if (!varying.empty()) return varying;
   if (query.has_foreign_operator) return "uses an operator that is not built in";
   if (query.has_system_column) return "uses a system column";
   if (query.current_of) return "has WHERE CURRENT OF";

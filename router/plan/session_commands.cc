@@ -86,6 +86,7 @@ class SessionPlanner {
         return true;
       case NodeKind::kDeallocate:
         SetNameOrAll(Verb::kDeallocate, named.name());
+        planning_.depends_on_text = true;
         if (!statement_.all) statement_.name_range = LastToken(planning_, range_);
         return true;
       case NodeKind::kListen:
@@ -197,7 +198,7 @@ class SessionPlanner {
         planning_.literals.begin(), planning_.literals.end(),
         [&](const Literal& literal) { return literal.range.begin < body_range.begin; });
     inner.literals = planning_.literals.subspan(first - planning_.literals.begin());
-    inner.depends_on_literals = false;
+    inner.depends_on_literals = inner.depends_on_text = false;
     statement_.body = PlanStatement(body, body_range, &inner);
   }
 
@@ -208,11 +209,13 @@ class SessionPlanner {
     for (const Node type : prepare.argument_types()) {
       statement_.prepare_types.push_back(OidOfTypeName(type, planning_));
     }
+    planning_.depends_on_text = true;
     PlanBody(prepare.query(), BodyOfPrepare(planning_, range_));
   }
 
   void PlanExecute(const NamedView& execute) {
     statement_.verb = Verb::kExecute;
+    planning_.depends_on_text = true;
     statement_.name = execute.name();
     statement_.name_range = TokenAt(planning_, range_, 1);
     statement_.returns_rows = true;
@@ -249,6 +252,7 @@ class SessionPlanner {
       if (OptionView(option).name() == "analyze") analyze = OptionView(option).boolean(true);
     }
     PlanInside(explain.query());
+    planning_.depends_on_text = true;
     statement_.body_range = BodyOfExplain(planning_, range_, !explain.options().empty());
     statement_.verb = Verb::kExplain;
     statement_.returns_rows = true;
