@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -37,11 +38,16 @@ class PoolBudget {
   void AddUserWorker() { users_.fetch_add(1, std::memory_order_relaxed); }
   void RemoveUserWorker() { users_.fetch_sub(1, std::memory_order_relaxed); }
 
+  // Grows by one with each slot that a worker gives up for another one.
+  uint64_t turn() const { return turn_.load(std::memory_order_relaxed); }
+  uint64_t NextTurn() { return turn_.fetch_add(1, std::memory_order_relaxed) + 1; }
+
  private:
   std::atomic<size_t> limit_;
   std::atomic<size_t> used_{0};
   std::atomic<size_t> waiting_{0};
   std::atomic<size_t> users_{0};
+  std::atomic<uint64_t> turn_{0};
 };
 
 class PoolBudgets {

@@ -16,7 +16,8 @@ void NodePool::SetCredentials(ServerCredentials credentials) {
 }
 
 bool NodePool::WantsMore(uint64_t now_us) const {
-  return logins_ + idle_.size() < waiters_.size() && !paused_ && now_us >= retry_at_us_ && context_.closed.ok();
+  return logins_ + idle_.size() < waiters_.size() && !paused_ && now_us >= retry_at_us_ &&
+         context_.closed.ok();
 }
 
 void NodePool::OpenMore(uint64_t now_us) {

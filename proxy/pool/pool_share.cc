@@ -9,8 +9,14 @@ PoolShare::~PoolShare() {
   SetNeed(false);
 }
 
-bool PoolShare::OthersWait() const {
-  return budget_.waiting_workers() > (announced_ ? size_t{1} : size_t{0});
+size_t PoolShare::OthersWaiting() const {
+  const size_t waiting = budget_.waiting_workers();
+  return waiting - std::min<size_t>(waiting, announced_ ? 1 : 0);
+}
+
+bool PoolShare::LeavesItToOthers(uint64_t now_us) const {
+  if (OthersWaiting() == 0) return false;
+  return held_ >= FairCeiling() || (budget_.turn() < own_turn_ && now_us < yield_until_us_);
 }
 
 size_t PoolShare::FairFloor() const {
@@ -34,15 +40,13 @@ void PoolShare::SetUser() {
 }
 
 bool PoolShare::Take(uint64_t now_us) {
-  const bool leaves_it_to_others =
-      OthersWait() && (held_ >= FairCeiling() || now_us < yield_until_us_);
-  bool taken = !leaves_it_to_others && budget_.TryTake();
+  bool taken = !LeavesItToOthers(now_us) && budget_.TryTake();
   if (!taken && !announced_) {
     announced_ = true;
     budget_.AddWaitingWorker();
     SetUser();
     // A slot that was given back before the announcement woke nobody.
-    taken = !leaves_it_to_others && budget_.TryTake();
+    taken = !LeavesItToOthers(now_us) && budget_.TryTake();
     if (!taken) budgets_.WakeAll();
   }
   if (taken) ++held_;
@@ -68,7 +72,9 @@ void PoolShare::SetNeed(bool needs_slots) {
 bool PoolShare::GivesUp(uint64_t opened_us, uint64_t now_us) {
   if (!OthersLack() || held_ <= FairFloor()) return false;
   if (held_ <= FairCeiling() && now_us - opened_us < kLendAfterUs) return false;
-  yield_until_us_ = now_us + kYieldUs;
+  const size_t others = OthersWaiting();
+  own_turn_ = budget_.NextTurn() + others;
+  yield_until_us_ = now_us + others * kYieldUs;
   return true;
 }
 

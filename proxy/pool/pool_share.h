@@ -19,8 +19,9 @@ class PoolShare {
   // How long a connection within the fair share must have been idle to be lent, and an odd slot
   // have been held to go round.
   static constexpr uint64_t kLendAfterUs = 100'000;
-  // How long a worker that gave up a slot leaves it to those who waited.
-  static constexpr uint64_t kYieldUs = 20'000;
+  // A worker that gave up a slot takes none until each of those who waited then has had its turn,
+  // but no longer than this for each of them.
+  static constexpr uint64_t kYieldUs = kLendAfterUs + 20'000;
 
   PoolShare(PoolBudget& budget, PoolBudgets& budgets) : budget_(budget), budgets_(budgets) {}
   ~PoolShare();
@@ -45,9 +46,10 @@ class PoolShare {
   const PoolBudget& budget() const { return budget_; }
 
  private:
-  bool OthersWait() const;
+  size_t OthersWaiting() const;
   // Others wait, and no slot is free for them.
-  bool OthersLack() const { return budget_.used() >= budget_.limit() && OthersWait(); }
+  bool OthersLack() const { return budget_.used() >= budget_.limit() && OthersWaiting() > 0; }
+  bool LeavesItToOthers(uint64_t now_us) const;
   size_t FairFloor() const;
   size_t FairCeiling() const;
   void SetUser();
@@ -57,6 +59,7 @@ class PoolShare {
   size_t held_ = 0;
   bool announced_ = false;
   bool user_ = false;
+  uint64_t own_turn_ = 0;  // of PoolBudget::turn
   uint64_t yield_until_us_ = 0;
 };
 

@@ -159,6 +159,13 @@ struct FakeWorker {
   FakeWorker(PoolBudgets& budgets, PoolLimits limits) : pools(host, budgets, settings, limits) {
     budgets.AddWorker([this] { woken = true; });
   }
+  FakeWorker(PoolBudgets& budgets, PoolLimits limits, std::function<void()> waker)
+      : pools(host, budgets, settings, limits) {
+    budgets.AddWorker([this, waker = std::move(waker)] {
+      woken = true;
+      waker();
+    });
+  }
 
   // Ends a login that was begun, as a trusting server does.
   void LogIn(Server& server, std::string_view path = "\"$user\", public") {

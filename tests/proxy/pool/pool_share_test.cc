@@ -16,7 +16,8 @@ class PoolShareTest : public testing::Test {
   void Start(size_t workers, size_t limit) {
     budgets.SetLimit(limit);
     for (size_t i = 0; i < workers; ++i) {
-      FakeWorker& worker = all.emplace_back(budgets, PoolLimits{});
+      FakeWorker& worker =
+          all.emplace_back(budgets, PoolLimits{}, [this, i] { to_wake.push_back(i); });
       pool.push_back(&worker.pools.Get(kAnn, worker.metrics));
       sessions.emplace_back();
     }
@@ -32,10 +33,8 @@ class PoolShareTest : public testing::Test {
   // Everything that is under way happens.
   void Settle() {
     for (int round = 0; round < 20; ++round) {
-      for (FakeWorker& worker : all) {
-        worker.Wake();
-        worker.LogInAll();
-      }
+      for (const size_t worker : std::exchange(to_wake, {})) all[worker].Wake();
+      for (FakeWorker& worker : all) worker.LogInAll();
     }
     size_t held = 0;
     for (size_t i = 0; i < all.size(); ++i) held += Held(i);
@@ -60,6 +59,7 @@ class PoolShareTest : public testing::Test {
   std::vector<Pool*> pool;
   std::deque<std::deque<FakeSession>> sessions;
   std::map<size_t, int> turns;
+  std::vector<size_t> to_wake;  // in the order in which they were woken
 };
 
 TEST_F(PoolShareTest, TheLimitHoldsOverAllWorkers) {

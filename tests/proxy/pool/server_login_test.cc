@@ -312,7 +312,7 @@ TEST(ServerLogin, WhatDoesNotBelongIsRefused) {
       TrustLogin() + row + row,
       TrustLogin() + key,
       TrustLogin() + ok,
-      TrustLogin() + SearchPathAnswer().substr(0, 30) + "D\0\0\0\x0a\0\1\xff\xff\xff\xff"s,
+      TrustLogin() + "D\0\0\0\x0a\0\1\xff\xff\xff\xff"s,  // NULL
       TrustLogin() + "A\0\0\0\x0a\0\0\0\1x\0"s,
   };
   for (size_t i = 0; i < conversations.size(); ++i) {
