@@ -42,8 +42,8 @@ TextRange TrimByTokens(std::string_view text, uint32_t begin, uint32_t end,
   return range;
 }
 
-// The same for a text of one statement, on the hot path: without looking at tokens where its end shows that there
-// is no comment. A comment in front stays.
+// The same for a text of one statement, on the hot path: without looking at tokens where its end
+// shows that there is no comment. A comment in front stays.
 TextRange TrimOne(std::string_view text, bool standard_conforming_strings) {
   constexpr std::string_view kSpace = " \t\n\r\f\v";
   constexpr std::string_view kSpaceOrEnd = " \t\n\r\f\v;";
@@ -123,16 +123,16 @@ void Router::AnalyzeAnew(std::string_view text, const SqlContext& context,
     const TextRange range = TrimByTokens(text, 0, static_cast<uint32_t>(text.size()),
                                          context.standard_conforming_strings);
     if (range.size() == 0) return;
-    analysis->parts.push_back({range, PlanOpaque(text.substr(range.begin, range.size()), is_syntax_error, planning),
-                               0, static_cast<uint32_t>(analysis->literals.size())});
+    analysis->parts.push_back(
+        {range, PlanOpaque(text.substr(range.begin, range.size()), is_syntax_error, planning), 0,
+         static_cast<uint32_t>(analysis->literals.size())});
     return;
   }
   for (const ParseTree::Part& part : tree->parts()) {
     Analysis::Part& planned = analysis->parts.emplace_back();
-    planned.range =
-        tree->parts().size() == 1
-            ? TrimOne(text, context.standard_conforming_strings)
-            : TrimByTokens(text, part.begin, part.end, context.standard_conforming_strings);
+    planned.range = tree->parts().size() == 1 ? TrimOne(text, context.standard_conforming_strings)
+                                              : TrimByTokens(text, part.begin, part.end,
+                                                             context.standard_conforming_strings);
     planning.literals = LiteralsIn(analysis->literals, planned.range, &planned.first_literal);
     planned.literal_count = static_cast<uint32_t>(planning.literals.size());
     planning.depends_on_literals = planning.depends_on_text = false;

@@ -123,7 +123,8 @@ std::string_view DdlView::object_type() const {
 bool DdlView::concurrent() const {
   if (node.Bool("concurrent")) return true;
   for (const Node option : parameters()) {
-    if (OptionView(option).name() == "concurrently" && OptionView(option).boolean(true)) return true;
+    if (OptionView(option).name() == "concurrently" && OptionView(option).boolean(true))
+      return true;
   }
   return false;
 }

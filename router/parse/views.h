@@ -349,6 +349,7 @@ struct ConstraintView : View {
   enum class Kind { kUnique, kForeign, kOther };  // kUnique: PRIMARY KEY and EXCLUDE too
   Kind kind() const;
   std::vector<std::string_view> columns() const { return Names(List("keys")); }
+  bool is_identity() const { return node.Text("contype") == "CONSTR_IDENTITY"; }
   bool is_exclusion() const { return node.Text("contype") == "CONSTR_EXCLUSION"; }
   bool uses_index() const { return node.Has("indexname"); }
   RangeVarView referenced() const { return RangeVarView(node.Child("pktable")); }

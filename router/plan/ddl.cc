@@ -109,9 +109,9 @@ class DdlPlanner {
     // The temporary table would hide the mapped one on its server, and only there.
     const TableReference hidden = FindTable({}, relation.name(), planning_);
     if (hidden.mapped == nullptr) return;
-    program_.refusal = Refused(fmt::format("a temporary table cannot have the name of {}",
-                                           hidden.table.ToString()),
-                               "Give it another name.");
+    program_.refusal = Refused(
+        fmt::format("a temporary table cannot have the name of {}", hidden.table.ToString()),
+        "Give it another name.");
   }
 
   // CALL, DO: code that may use any table.
@@ -145,8 +145,8 @@ class DdlPlanner {
   void PlanCreateTableAs() {
     const CreateTableAsView create(node_);
     if (create.query().Is(NodeKind::kExecute)) {
-      program_.refusal = Refused("CREATE TABLE AS EXECUTE is not supported",
-                                 "Write the query itself behind AS.");
+      program_.refusal =
+          Refused("CREATE TABLE AS EXECUTE is not supported", "Write the query itself behind AS.");
     }
     PinTemporary(create.target());
     // The new table itself is among the references, as a local table.
@@ -193,9 +193,9 @@ class DdlPlanner {
       planning_.depends_on_literals = true;
       const std::string password = option.text();
       if (password.starts_with("SCRAM-SHA-256$") || password.starts_with("md5")) continue;
-      program_.refusal = Refused(
-          "a plain password would get another verifier on each shard",
-          "Use \\password in psql, or give the SCRAM-SHA-256 verifier itself.");
+      program_.refusal =
+          Refused("a plain password would get another verifier on each shard",
+                  "Use \\password in psql, or give the SCRAM-SHA-256 verifier itself.");
     }
   }
 
@@ -204,6 +204,7 @@ class DdlPlanner {
     program_.refusal.Update(CheckMapStays(node_, found.tables, planning_));
     if (!found.tables.empty()) {
       program_.refusal.Update(CheckConstraints(node_, found.tables[0], planning_));
+      program_.refusal.Update(CheckDefaults(node_, found.tables[0], query_));
     }
     if (!found.mapped.empty() && !found.local.empty() && !IsLocalWithReference(found)) {
       program_.refusal.Update(
@@ -212,13 +213,20 @@ class DdlPlanner {
                   "Use them in separate commands."));
       return;
     }
+    statement_.needs_own_transaction |= RunsConcurrently();
     if (!found.local.empty()) return OnDefaultShard(found.local);
     program_.kind = Kind::kEverywhere;
-    if (node_.Is(NodeKind::kCreateIndex) && CreateIndexView(node_).concurrent()) RunConcurrently();
-    if (DdlView(node_).concurrent() && statement_.verb == Verb::kDdl) RunConcurrently();
+    if (RunsConcurrently()) RunShardByShard("CONCURRENTLY cannot run inside a transaction");
+  }
+
+  bool RunsConcurrently() const {
+    // REFRESH ... CONCURRENTLY and REINDEX are told apart elsewhere.
+    if (statement_.verb != Verb::kDdl) return false;
+    if (DdlView(node_).concurrent()) return true;
     for (const Node command : DdlView(node_).commands()) {
-      if (AlterTableCommandView(command).detaches_concurrently()) RunConcurrently();
+      if (AlterTableCommandView(command).detaches_concurrently()) return true;
     }
+    return false;
   }
 
   // A foreign key from a local table to a reference table: the default shard holds both.
@@ -228,11 +236,6 @@ class DdlPlanner {
       if (table.sharded()) return false;
     }
     return found.tables[0].local();
-  }
-
-  void RunConcurrently() {
-    statement_.needs_own_transaction = true;
-    RunShardByShard("CONCURRENTLY cannot run inside a transaction");
   }
 
   const Node node_;

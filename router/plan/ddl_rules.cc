@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "router/plan/query_program.h"
 #include "sharding/sql_status.h"
 
 namespace meridian {
@@ -68,21 +69,22 @@ bool HoldsKey(const TableReference& table, const std::vector<std::string_view>& 
 
 absl::Status RefuseUnique(const TableReference& table) {
   return Refused(
-      fmt::format("a unique constraint of {} must contain its distribution key, since each shard sees "
-                  "only its own rows",
-                  table.table.ToString()),
+      fmt::format(
+          "a unique constraint of {} must contain its distribution key, since each shard sees "
+          "only its own rows",
+          table.table.ToString()),
       "Add the key columns to the constraint.");
 }
 
-absl::Status CheckForeign(const ConstraintView& constraint,
-                          std::vector<std::string_view> columns, const TableReference& table,
-                          const Planning& planning) {
+absl::Status CheckForeign(const ConstraintView& constraint, std::vector<std::string_view> columns,
+                          const TableReference& table, const Planning& planning) {
   const RangeVarView name = constraint.referenced();
   const TableReference referenced = FindTable(name.schema(), name.name(), planning);
   if (!referenced.sharded()) return absl::OkStatus();
   const absl::Status refusal = Refused(
-      fmt::format("a foreign key from {} to sharded table {} must join them by their distribution keys",
-                  table.table.ToString(), referenced.table.ToString()),
+      fmt::format(
+          "a foreign key from {} to sharded table {} must join them by their distribution keys",
+          table.table.ToString(), referenced.table.ToString()),
       "Shard both tables by the referencing columns, in one distribution.");
   if (!table.sharded() || table.mapped->distribution != referenced.mapped->distribution) {
     return refusal;
@@ -127,6 +129,21 @@ absl::Status CheckBelow(const Node& node, std::string_view column, const TableRe
   return status;
 }
 
+// serial columns and GENERATED ... AS IDENTITY.
+bool DrawsFromSequence(const Node& node) {
+  if (node.Is(NodeKind::kConstraint) && ConstraintView(node).is_identity()) return true;
+  if (node.Is(NodeKind::kTypeName)) {
+    const auto names = TypeNameView(node).names();
+    for (const std::string_view serial :
+         {"serial", "serial2", "serial4", "serial8", "smallserial", "bigserial"}) {
+      if (names.size() == 1 && names[0] == serial) return true;
+    }
+  }
+  bool draws = false;
+  node.ForEachChild([&](const Node& child) { draws |= DrawsFromSequence(child); });
+  return draws;
+}
+
 }  // namespace
 
 absl::Status CheckMapStays(const Node& statement, const std::vector<TableReference>& objects,
@@ -135,7 +152,8 @@ absl::Status CheckMapStays(const Node& statement, const std::vector<TableReferen
   const std::string_view type = ddl.object_type();
   if (type == "OBJECT_SCHEMA" && statement.Is(NodeKind::kDrop)) {
     for (const std::string_view name : Names(ddl.objects())) {
-      if (const absl::Status status = CheckSchema(name, "DROP", planning); !status.ok()) return status;
+      if (const absl::Status status = CheckSchema(name, "DROP", planning); !status.ok())
+        return status;
     }
   }
   if (type == "OBJECT_SCHEMA" && statement.Is(NodeKind::kRename)) {
@@ -156,6 +174,23 @@ absl::Status CheckMapStays(const Node& statement, const std::vector<TableReferen
     }
   }
   return absl::OkStatus();
+}
+
+absl::Status CheckDefaults(const Node& statement, const TableReference& target,
+                           const Query& query) {
+  if (!statement.Is(NodeKind::kAlterTable) || target.mapped == nullptr) return absl::OkStatus();
+  if (DrawsFromSequence(statement) || query.HasFunction(FunctionClass::kSequence)) {
+    return Refused(
+        fmt::format(
+            "a column of {} cannot draw from a sequence, since each shard would have its own",
+            target.table.ToString()),
+        "Draw the value first: SELECT nextval(...) of a sequence on the default shard.");
+  }
+  const std::string why = target.everywhere() ? WhyVarying(query) : std::string();
+  if (why.empty()) return absl::OkStatus();
+  return Refused(fmt::format("this change of reference table {} {}, which differs between shards",
+                             target.table.ToString(), why),
+                 "Use constants.");
 }
 
 absl::Status CheckConstraints(const Node& statement, const TableReference& target,

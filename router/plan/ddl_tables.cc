@@ -7,16 +7,16 @@ namespace {
 
 // How many of a name's last parts do not name the table: the column of COMMENT ON COLUMN t.c.
 size_t PartsBehindTable(std::string_view type) {
-  for (const std::string_view part :
-       {"OBJECT_COLUMN", "OBJECT_TRIGGER", "OBJECT_RULE", "OBJECT_POLICY", "OBJECT_TABCONSTRAINT"}) {
+  for (const std::string_view part : {"OBJECT_COLUMN", "OBJECT_TRIGGER", "OBJECT_RULE",
+                                      "OBJECT_POLICY", "OBJECT_TABCONSTRAINT"}) {
     if (type == part) return 1;
   }
   return 0;
 }
 
 bool NamesRelation(std::string_view type) {
-  for (const std::string_view relation :
-       {"OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_MATVIEW", "OBJECT_SEQUENCE", "OBJECT_FOREIGN_TABLE"}) {
+  for (const std::string_view relation : {"OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_MATVIEW",
+                                          "OBJECT_SEQUENCE", "OBJECT_FOREIGN_TABLE"}) {
     if (type == relation) return true;
   }
   return PartsBehindTable(type) > 0;

@@ -14,8 +14,8 @@ struct DdlTables {
   std::string local;   // the first that the default shard alone holds
 };
 
-// The tables of all RangeVars of `query` and those that DROP, COMMENT and the like name in other ways. Objects
-// whose place nobody knows (an index by its name) are not among them.
+// The tables of all RangeVars of `query` and those that DROP, COMMENT and the like name in other
+// ways. Objects whose place nobody knows (an index by its name) are not among them.
 DdlTables FindDdlTables(const Node& statement, const Query& query, const Planning& planning);
 
 }  // namespace meridian

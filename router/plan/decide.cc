@@ -2,19 +2,14 @@
 
 #include <fmt/format.h>
 
+#include "router/plan/stored_key.h"
+#include "router/plan/time_words.h"
 #include "sharding/sql_status.h"
 
 namespace meridian {
 namespace {
 
 Decision One(ShardIndex shard) { return {Route::kOne, ShardSet::Of(shard)}; }
-
-absl::Status NullKey(const TableName& table, std::string_view column) {
-  return SqlStatus(
-      sqlstate::kNotNullViolation,
-      fmt::format("null value in distribution key column \"{}\" of {}", column, table.ToString()),
-      "Give each row a key: it decides on which shard the row lives.");
-}
 
 absl::Status NoRanges(const Distribution& distribution) {
   return SqlStatus(sqlstate::kObjectNotInPrerequisiteState,
@@ -26,9 +21,8 @@ absl::Status CheckAssignedKeys(const RouteProgram& program, const Values& values
   for (const AssignedKey& key : program.assigned) {
     const OperandValue value =
         ReadOperand(key.operand, key.type, values, program.standard_conforming_strings);
-    if (value.kind == OperandValue::Kind::kNull) {
-      return NullKey(program.references[0].table, key.column);
-    }
+    absl::Status stored = CheckStoredKey(value, key.type, key.modifier, key.table, key.column);
+    if (!stored.ok()) return stored;
   }
   return absl::OkStatus();
 }
@@ -83,8 +77,14 @@ absl::Status CheckHint(const RouteProgram& program, const ShardMap& map, const N
 }
 
 absl::StatusOr<Decision> DecideEverywhere(const RouteProgram& program, const ShardMap& map,
-                                          const Needs& needs) {
+                                          const Values& values, const Needs& needs) {
   if (!program.everywhere_refusal.ok()) return program.everywhere_refusal;
+  if (HasTimeWord(values, program.standard_conforming_strings)) {
+    return Refused(fmt::format("a value for reference table {} may mean the current time, which "
+                               "differs between shards",
+                               program.written_reference_table),
+                   "Write the time itself instead of now, today, tomorrow or yesterday.");
+  }
   if (!needs.shards.empty()) {
     return Refused(fmt::format("a write of reference table {} cannot also use other tables",
                                program.written_reference_table),
@@ -120,9 +120,19 @@ absl::StatusOr<Decision> DecideQuery(const RouteProgram& program, const ShardMap
     if (const absl::Status check = CheckHint(program, map, *needs, *hints.shard); !check.ok()) {
       return check;
     }
+    // Alone, it goes where all sessions meet; with tables of the chosen shard it can't.
+    if (!program.default_shard_only.empty()) {
+      if (program.references.empty()) return One(ShardMap::kDefaultShard);
+      if (*hints.shard != ShardMap::kDefaultShard) {
+        return Refused(fmt::format("{} works on the default shard, not on \"{}\"",
+                                   program.default_shard_only, map.shard(*hints.shard).name),
+                       "Call it in a statement of its own.");
+      }
+    }
     return One(*hints.shard);
   }
-  if (!program.written_reference_table.empty()) return DecideEverywhere(program, map, *needs);
+  if (!program.written_reference_table.empty())
+    return DecideEverywhere(program, map, values, *needs);
   const size_t count = needs->shards.size();
   if (count == 1) return One(needs->shards.first());
   if (count > 1 && !needs->server_error) return DecideSeveral(program, needs->shards);
@@ -131,7 +141,7 @@ absl::StatusOr<Decision> DecideQuery(const RouteProgram& program, const ShardMap
   if (!program.references.empty() || program.insert.has_value())
     return One(ShardMap::kDefaultShard);
   return Refused(fmt::format("{} may read or change anything on the shard where it runs",
-                  program.unknown_function),
+                             program.unknown_function),
                  "Say where it runs: SET meridian.shard or SET meridian.distribution_key.");
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "router/plan/key_writes.h"
 #include "router/plan/query_program.h"
 #include "router/plan/refusal.h"
 #include "sharding/sql_status.h"
@@ -24,7 +25,6 @@ class InsertPlanner {
   void Plan() {
     if (target_.sharded()) {
       program_.refusal = PlanRows();
-      if (program_.refusal.ok()) program_.refusal = CheckConflict();
     }
     AddNeeds(query_, planning_, &program_);
     program_.several_refusal = RefuseSeveralShards(
@@ -40,7 +40,9 @@ class InsertPlanner {
     rows.table = target_.table;
     rows.distribution = mapped.distribution;
     rows.key_columns = mapped.key_columns;
-    for (const std::string& key : mapped.key_columns) rows.modifiers.push_back(ModifierOf(key));
+    for (size_t i = 0; i < mapped.key_columns.size(); ++i) {
+      rows.modifiers.push_back(ModifierOfKey(target_, i));
+    }
     rows.split_refusal = SplitRefusal();
     std::vector<size_t> places;
     if (const absl::Status status = FindPlaces(&places); !status.ok()) return status;
@@ -55,7 +57,7 @@ class InsertPlanner {
         if (value.Is(NodeKind::kDefault)) return NoKey(mapped.key_columns[i]);
         const auto operand = MakeOperand(value, planning_);
         if (!operand.has_value() || operand->array) return NotConstant(mapped.key_columns[i]);
-        keys.push_back(*operand);
+        keys.push_back(StoredKey(*operand, target_, i, planning_));
       }
     }
     return absl::OkStatus();
@@ -103,10 +105,11 @@ class InsertPlanner {
       const Node value = TargetView(targets[places[i]]).value();
       if (const auto operand = MakeOperand(value, planning_);
           operand.has_value() && !operand->array) {
-        constants.push_back(*operand);
+        constants.push_back(StoredKey(*operand, target_, i, planning_));
         continue;
       }
-      const std::optional<size_t> reference = SourceOfKey(value, i);
+      const std::optional<size_t> reference =
+          SourceOfKey(value, i, target_.mapped->distribution, query_.source_level, query_);
       if (!reference.has_value() || (source.has_value() && source != reference)) {
         return NotConstant(key_columns[i]);
       }
@@ -114,34 +117,6 @@ class InsertPlanner {
     }
     if (source.has_value() && !constants.empty()) return NotConstant(key_columns[0]);
     if (!source.has_value()) program_.insert->keys.push_back(std::move(constants));
-    return absl::OkStatus();
-  }
-
-  // The reference whose i-th key column `value` is.
-  std::optional<size_t> SourceOfKey(const Node& value, size_t i) const {
-    if (!value.Is(NodeKind::kColumnRef) || query_.source_level == nullptr) return std::nullopt;
-    const auto column = ResolveColumn(query_, query_.source_level, ColumnRefView(value).names());
-    if (!column.has_value()) return std::nullopt;
-    const TableReference& reference = query_.references[column->reference];
-    if (!reference.sharded() || reference.nullable || reference.in_view ||
-        reference.mapped->distribution != target_.mapped->distribution ||
-        reference.mapped->key_columns[i] != column->column) {
-      return std::nullopt;
-    }
-    return column->reference;
-  }
-
-  absl::Status CheckConflict() const {
-    for (const Node assignment : ConflictView(insert_.on_conflict()).assignments()) {
-      const std::string_view column = TargetView(assignment).name();
-      for (const std::string& key : target_.mapped->key_columns) {
-        if (key != column) continue;
-        return Refused(fmt::format("ON CONFLICT DO UPDATE cannot change distribution key column "
-                                   "\"{}\" of {}",
-                                   key, TableText()),
-                       "Leave the key out of SET.");
-      }
-    }
     return absl::OkStatus();
   }
 
@@ -158,14 +133,6 @@ class InsertPlanner {
     if (why.empty()) return absl::OkStatus();
     return Refused(fmt::format("an INSERT with rows for several shards {}", why),
                    "Insert the rows of each shard in a statement of its own.");
-  }
-
-  int32_t ModifierOf(std::string_view column) const {
-    if (target_.relation == nullptr) return -1;
-    for (const Column& candidate : target_.relation->columns) {
-      if (candidate.name == column) return candidate.modifier;
-    }
-    return -1;
   }
 
   absl::Status NoKey(std::string_view column) const {

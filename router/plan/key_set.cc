@@ -78,7 +78,8 @@ class BoxReader {
     }
     bool unknown = false;
     for (OperandValue& value : array) {
-      // The values of a list get a common type, in which the server may read what the column's type cannot.
+      // The values of a list get a common type, in which the server may read what the column's type
+      // cannot.
       if (value.kind == ValueKind::kServerError) {
         if (array.size() == 1) return Outcome::kServerError;
         unknown = true;

@@ -7,8 +7,8 @@
 
 #include "router/copy/copy_spec.h"
 #include "router/parse/views.h"
-#include "router/plan/facts.h"
 #include "router/plan/insert.h"
+#include "router/plan/key_writes.h"
 #include "router/plan/program.h"
 #include "router/plan/query_program.h"
 #include "router/plan/refusal.h"
@@ -47,6 +47,7 @@ void PlanSetConfig(const SelectView& select, const Query& query, Planning* plann
   if (!name.is_string() || !setting.is_string() || !ConstView(arguments[2]).is_boolean()) return;
   planning->depends_on_literals = true;
   statement->verb = Verb::kSet;
+  statement->writes = false;
   statement->pin = PinReason::kNone;
   statement->name = name.text();
   for (char& c : statement->name) c = AsciiLower(c);
@@ -54,51 +55,19 @@ void PlanSetConfig(const SelectView& select, const Query& query, Planning* plann
   statement->local = ConstView(arguments[2]).is_true();
 }
 
-void CheckAssignments(const WriteView& write, const Query& query, const Planning& planning,
-                      RouteProgram* program) {
-  const TableReference& target = query.references[*query.target];
-  if (!target.sharded()) return;
-  const std::vector<std::string>& keys = target.mapped->key_columns;
-  KeySet after = KeySet::All();
-  std::vector<bool> assigned(keys.size(), false);
-  bool any = false;
-  const Distribution& distribution = planning.map.distributions()[target.mapped->distribution];
-  for (const Node assignment : write.assignments()) {
-    const TargetView column(assignment);
-    for (size_t i = 0; i < keys.size(); ++i) {
-      if (column.name() != keys[i]) continue;
-      std::optional<Operand> operand;
-      if (column.indirection().empty()) operand = MakeOperand(column.value(), planning);
-      if (!operand.has_value() || operand->array) {
-        program->refusal = Refused(
-            fmt::format("UPDATE cannot compute distribution key column \"{}\" of {}", keys[i],
-                        target.table.ToString()),
-            "Set the key to a constant or parameter, or delete the row and insert it anew.");
-        return;
-      }
-      const KeyType type = distribution.columns()[i].type;
-      program->assigned.push_back({keys[i], type, *operand});
-      after = KeySet::And(
-          after, KeySet::Of({KeyCondition::Op::kIn, static_cast<uint16_t>(i), {*operand}}));
-      assigned[i] = any = true;
-    }
-  }
-  if (!any) return;
-  // The columns that stay keep what the conditions say of them.
-  const KeySet before = KeysOf(query, *query.target, planning);
-  if (before.boxes().size() == 1) {
-    for (const KeyCondition& condition : before.boxes()[0]) {
-      if (!assigned[condition.column]) after = KeySet::And(after, KeySet::Of(condition));
-    }
-  }
-  program->references.push_back({target.table, target.mapped->distribution, std::move(after)});
-}
-
 void PlanWrite(const Node& node, const Query& query, const Planning& planning,
                RouteProgram* program) {
   AddNeeds(query, planning, program);
+  if (query.current_of && query.references.size() == 1 && program->assigned.empty() &&
+      program->written_reference_table.empty()) {
+    // The row is where the cursor is, which the session knows.
+    program->references.clear();
+    program->needs_default_shard = false;
+    program->kind = RouteProgram::Kind::kAnywhere;
+    return;
+  }
+  if (node.Is(NodeKind::kMerge)) PlanMergeInserts(node, query, planning, program);
   const std::string why = WhyNotSum(node, query);
-  if (node.Is(NodeKind::kUpdate)) CheckAssignments(WriteView(node), query, planning, program);
   if (why.empty() && program->assigned.empty()) {
     program->several = RouteProgram::Several::kSum;
     return;

@@ -14,8 +14,8 @@ struct RouteProgram;
 // `range` is the statement's part of planning->text.
 Ref<const Statement> PlanStatement(const Node& statement, TextRange range, Planning* planning);
 
-// The same for text that the parser refused, from its first word. A syntax error for PostgreSQL 15 is one for a
-// server that is not newer too, whose own words the user should get.
+// The same for text that the parser refused, from its first word. A syntax error for PostgreSQL 15
+// is one for a server that is not newer too, whose own words the user should get.
 Ref<const Statement> PlanOpaque(std::string_view part, bool is_syntax_error,
                                 const Planning& planning);
 

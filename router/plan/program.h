@@ -41,8 +41,10 @@ struct InsertRows {
 };
 
 struct AssignedKey {
+  TableName table;
   std::string column;
   KeyType type = KeyType::kBigint;
+  int32_t modifier = -1;
   Operand operand;
 };
 
@@ -63,6 +65,9 @@ struct RouteProgram {
   bool needs_default_shard = false;
   // For messages: the first such thing.
   std::string default_shard_object;
+  // What must be in one place for all sessions, whatever a session's hint: a lock, a sequence,
+  // LISTEN. Empty: none.
+  std::string default_shard_only;
   // A function that may read or write anything: right only where another reason has chosen one
   // shard.
   std::string unknown_function;
@@ -76,7 +81,7 @@ struct RouteProgram {
   Several several = Several::kRefuse;
   // Why several shards may not answer. Set where `several` is kRefuse.
   absl::Status several_refusal;
-  // Keys that an UPDATE gives to rows.
+  // Keys that an UPDATE or MERGE gives to rows.
   std::vector<AssignedKey> assigned;
   // Refused whatever the values and hints, where the map has several shards.
   absl::Status refusal;

@@ -5,6 +5,15 @@
 namespace meridian {
 namespace {
 
+// Aggregates whose result is the same for any order of rows, whatever the type: not sum, which
+// rounds float8.
+bool IsOrderFree(std::string_view aggregate) {
+  for (const std::string_view name : {"count", "min", "max", "bool_and", "bool_or", "every"}) {
+    if (aggregate == name) return true;
+  }
+  return false;
+}
+
 constexpr std::string_view kSystemColumns[] = {"tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"};
 
 bool Contains(const std::vector<std::string>& names, std::string_view name) {
@@ -96,8 +105,14 @@ class QueryReader {
         const FunctionView call(node);
         const auto names = call.names();
         query_.has_aggregate_syntax |= call.has_aggregate_syntax() || call.is_windowed();
-        NoteFunction(ClassifyFunction(names, planning_.schema, planning_.context.search_path),
-                     names);
+        const FunctionClass kind =
+            ClassifyFunction(names, planning_.schema, planning_.context.search_path);
+        NoteFunction(kind, names);
+        if (call.is_windowed() || kind == FunctionClass::kWindow) {
+          NoteOrderDependence("has a window function");
+        } else if (kind == FunctionClass::kAggregate && !IsOrderFree(names.back())) {
+          NoteOrderDependence("computes an aggregate that depends on the order of rows");
+        }
         return;
       }
       case NodeKind::kValueFunction:
@@ -125,6 +140,10 @@ class QueryReader {
     }
   }
 
+  void NoteOrderDependence(std::string_view what) {
+    if (query_.order_dependence.empty()) query_.order_dependence = what;
+  }
+
   void NoteFunction(FunctionClass kind, const std::vector<std::string_view>& names) {
     if (query_.HasFunction(kind)) return;
     std::string name;
@@ -149,12 +168,17 @@ class QueryReader {
     const size_t begin = query_.references.size();
     for (const Node item : select.from()) WalkFrom(item, level, /*nullable=*/false);
     AddCondition(select.where(), level, begin);
+    if (select.limit() || select.offset()) NoteOrderDependence("has LIMIT or OFFSET");
+    if (!select.distinct().empty() && select.distinct()[0].kind() != NodeKind::kOther) {
+      NoteOrderDependence("has DISTINCT ON");
+    }
     select.ForEachExpression([&](const Node& child) { Walk(child, level); });
   }
 
   void WalkInsert(const InsertView& insert, Level* outer, bool top) {
     Level* level = NewLevel(outer, /*sees_parent=*/true);
     if (insert.with()) WalkWith(WithView(insert.with()), level);
+    const size_t target = query_.references.size();
     AddWritten(insert.relation(), level, top);
     // The source sees WITH but neither the target nor EXCLUDED.
     Level* source = NewLevel(level, /*sees_parent=*/false);
@@ -165,6 +189,12 @@ class QueryReader {
       if (top) query_.source_level = query_.levels[next_level].get();
     }
     level->entries.push_back({.alias = "excluded"});
+    for (const Node column : ConflictView(insert.on_conflict()).assignments()) {
+      query_.assignments.push_back({target, column, /*is_plain=*/false});
+    }
+    if (insert.on_conflict() && insert.source() && insert.source().values().empty()) {
+      NoteOrderDependence("has ON CONFLICT for rows of a query");
+    }
     insert.ForEachOther([&](const Node& child) { Walk(child, level); });
   }
 
@@ -174,6 +204,19 @@ class QueryReader {
     if (view.with()) WalkWith(WithView(view.with()), level);
     const size_t begin = query_.references.size();
     AddWritten(view.relation(), level, top);
+    for (const Node column : view.assignments()) {
+      query_.assignments.push_back({begin, column, top});
+    }
+    for (const Node node : view.actions()) {
+      const MergeActionView action(node);
+      if (action.command() != MergeActionView::Command::kUpdate) continue;
+      for (const Node column : action.targets()) {
+        query_.assignments.push_back({begin, column, top});
+      }
+    }
+    if (write.Is(NodeKind::kUpdate) && !view.from().empty()) {
+      NoteOrderDependence("may find several new values for a row in FROM");
+    }
     for (const Node item : view.from()) WalkFrom(item, level, /*nullable=*/false);
     if (view.source()) {
       // What MERGE finds no match for is inserted: ON restricts the target, never the source.
@@ -187,7 +230,10 @@ class QueryReader {
 
   void AddWritten(const Node& relation, Level* level, bool top) {
     query_.modifies = true;
-    if (top) query_.target = query_.references.size();
+    if (top) {
+      query_.target = query_.references.size();
+      query_.target_level = level;
+    }
     query_.written.push_back(query_.references.size());
     writing_ = true;
     AddTable(RangeVarView(relation), level, /*nullable=*/false);
@@ -465,8 +511,7 @@ std::optional<ColumnOf> ResolveColumn(const Query& query, const Level* level,
   return std::nullopt;
 }
 
-TableReference FindTable(std::string_view schema, std::string_view name,
-                         const Planning& planning) {
+TableReference FindTable(std::string_view schema, std::string_view name, const Planning& planning) {
   TableReference reference;
   reference.table.name = std::string(name);
   if (!schema.empty()) {
@@ -477,10 +522,15 @@ TableReference FindTable(std::string_view schema, std::string_view name,
     if (reference.relation != nullptr) reference.table = reference.relation->name;
   }
   FindInMap(planning, schema.empty(), &reference);
-  // PostgreSQL keeps this prefix for its own catalogs, which a snapshot need not list.
-  if (schema.empty() && reference.relation == nullptr && reference.mapped == nullptr &&
-      name.starts_with("pg_")) {
+  if (!schema.empty() || reference.relation != nullptr || reference.mapped != nullptr) {
+    return reference;
+  }
+  const std::vector<std::string>& path = planning.context.search_path;
+  if (name.starts_with("pg_")) {
+    // PostgreSQL keeps this prefix for its own catalogs, which a snapshot need not list.
     reference.table.schema = "pg_catalog";
+  } else if (!path.empty() && path[0] != "pg_catalog" && path[0] != "information_schema") {
+    reference.table.schema = path[0];
   }
   return reference;
 }

@@ -93,6 +93,13 @@ struct Level {
   std::vector<std::string> common_tables;
 };
 
+// SET column = value.
+struct Assignment {
+  size_t reference = 0;
+  Node column;           // a TargetView
+  bool is_plain = true;  // of the statement itself, not of a WITH query or ON CONFLICT
+};
+
 struct Query {
   std::vector<TableReference> references;
   std::vector<Condition> conditions;
@@ -121,7 +128,12 @@ struct Query {
   // Of an INSERT, UPDATE, DELETE or MERGE at the top: what it writes, and for INSERT ... SELECT the
   // names that the SELECT sees.
   std::optional<size_t> target;
+  const Level* target_level = nullptr;
   const Level* source_level = nullptr;
+  // What UPDATE, MERGE and ON CONFLICT DO UPDATE assign, at any depth.
+  std::vector<Assignment> assignments;
+  // The order in which rows come may change what is written or returned: LIMIT, array_agg, ...
+  std::string order_dependence;
 };
 
 // Counts in uses[n - 1] how often $n stands below `node`.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "router/plan/facts.h"
+#include "router/plan/key_writes.h"
 #include "router/plan/refusal.h"
 #include "sharding/sql_status.h"
 
@@ -12,18 +13,6 @@ namespace {
 void NeedDefaultShard(std::string object, RouteProgram* program) {
   if (!program->needs_default_shard) program->default_shard_object = std::move(object);
   program->needs_default_shard = true;
-}
-
-// What gives each shard, or each row, another value.
-std::string WhyVarying(const Query& query) {
-  for (const FunctionClass kind :
-       {FunctionClass::kVolatile, FunctionClass::kEffect, FunctionClass::kUser,
-        FunctionClass::kSequence, FunctionClass::kSequenceState, FunctionClass::kSessionLock,
-        FunctionClass::kTransactionLock, FunctionClass::kUnlock, FunctionClass::kNotify,
-        FunctionClass::kSetting, FunctionClass::kLargeObject, FunctionClass::kRelationSize, FunctionClass::kTime}) {
-    if (query.HasFunction(kind)) return fmt::format("calls {}()", query.FirstFunction(kind));
-  }
-  return query.uses_time ? "asks for the current time" : "";
 }
 
 std::string WhyNotPerShard(const Query& query) {
@@ -72,6 +61,19 @@ std::string WhyNotConcatTables(const Query& query, const Planning& planning) {
 
 }  // namespace
 
+// What gives each shard, or each row, another value.
+std::string WhyVarying(const Query& query) {
+  for (const FunctionClass kind :
+       {FunctionClass::kVolatile, FunctionClass::kEffect, FunctionClass::kUser,
+        FunctionClass::kSequence, FunctionClass::kSequenceState, FunctionClass::kSessionLock,
+        FunctionClass::kTransactionLock, FunctionClass::kUnlock, FunctionClass::kNotify,
+        FunctionClass::kSetting, FunctionClass::kLargeObject, FunctionClass::kRelationSize,
+        FunctionClass::kTime}) {
+    if (query.HasFunction(kind)) return fmt::format("calls {}()", query.FirstFunction(kind));
+  }
+  return query.uses_time ? "asks for the current time" : "";
+}
+
 const MappedTable* FirstSharded(const Query& query) {
   for (const TableReference& reference : query.references) {
     if (reference.sharded()) return reference.mapped;
@@ -106,13 +108,17 @@ void AddNeeds(const Query& query, const Planning& planning, RouteProgram* progra
   for (const FunctionClass kind : {FunctionClass::kEffect, FunctionClass::kUser}) {
     if (query.HasFunction(kind)) program->unknown_function = query.FirstFunction(kind);
   }
-  // Sequences and large objects live on the default shard; a lock or a message that is not always in the same place
-  // excludes and reaches nobody.
+  // Sequences and large objects live on the default shard; a lock or a message that is not always
+  // in the same place excludes and reaches nobody.
   for (const FunctionClass kind :
        {FunctionClass::kSequence, FunctionClass::kSequenceState, FunctionClass::kSessionLock,
-        FunctionClass::kTransactionLock, FunctionClass::kUnlock, FunctionClass::kNotify, FunctionClass::kLargeObject}) {
-    if (query.HasFunction(kind)) NeedDefaultShard(query.FirstFunction(kind) + "()", program);
+        FunctionClass::kTransactionLock, FunctionClass::kUnlock, FunctionClass::kNotify,
+        FunctionClass::kLargeObject}) {
+    if (!query.HasFunction(kind)) continue;
+    NeedDefaultShard(query.FirstFunction(kind) + "()", program);
+    program->default_shard_only = query.FirstFunction(kind) + "()";
   }
+  PlanAssignments(query, planning, program);
   const bool needs_shard = program->insert.has_value() || !program->references.empty() ||
                            program->needs_default_shard || !program->unknown_function.empty() ||
                            !program->written_reference_table.empty();
@@ -150,6 +156,8 @@ std::string WhyNotEverywhere(const Query& query) {
   if (query.has_foreign_operator) return "uses an operator that is not built in";
   if (query.has_system_column) return "uses a system column";
   if (query.current_of) return "has WHERE CURRENT OF";
+  if (query.has_sample) return "has TABLESAMPLE";
+  if (!query.order_dependence.empty()) return query.order_dependence;
   for (const TableReference& reference : query.references) {
     if (!reference.everywhere()) return fmt::format("reads {}", reference.table.ToString());
   }

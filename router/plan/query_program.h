@@ -18,6 +18,9 @@ std::string WhyNotSum(const Node& write, const Query& query);
 // Why a write of a reference table could leave different rows on different shards; empty: it can't.
 std::string WhyNotEverywhere(const Query& query);
 
+// What gives each shard another value ("calls now()"); empty: nothing.
+std::string WhyVarying(const Query& query);
+
 // The first sharded table of the query, for hints.
 const MappedTable* FirstSharded(const Query& query);
 

@@ -140,7 +140,7 @@ class SessionPlanner {
     statement_.name = name;
     program_.kind = Kind::kQuery;
     program_.needs_default_shard = true;
-    program_.default_shard_object = what;
+    program_.default_shard_object = program_.default_shard_only = what;
   }
 
   // --- SET ---

@@ -1,7 +1,8 @@
-// Golden plans: tests/router/plan/golden/*.txt. A file is a world (world.h), then after a line "---" cases: a
-// statement, values of its parameters ("$1 int8 = 5", "$1 = null", "$1 int8 = \x00..." in binary format),
-// "hint: s1", "search_path: a, b", "scs: off" or "session" (to show what the session is told), then lines "-> ...", one
-// per part. MERIDIAN_UPDATE_GOLDEN=1 writes what the router says now into the files.
+// Golden plans: tests/router/plan/golden/*.txt. A file is a world (world.h), then after a line
+// "---" cases: a statement, values of its parameters ("$1 int8 = 5", "$1 = null", "$1 int8 =
+// \x00..." in binary format), "hint: s1", "search_path: a, b", "scs: off" or "session" (to show
+// what the session is told), then lines "-> ...", one per part. MERIDIAN_UPDATE_GOLDEN=1 writes
+// what the router says now into the files.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -47,8 +48,8 @@ std::string ReadFile(const fs::path& path) {
 
 Oid OidOf(const std::string& name) {
   static const std::map<std::string, Oid> oids = {
-      {"int2", 21},   {"int4", 23},   {"int8", 20},      {"text", 25},        {"varchar", 1043},
-      {"uuid", 2950}, {"date", 1082}, {"float8", 701},   {"bpchar", 1042},    {"numeric", 1700},
+      {"int2", 21},     {"int4", 23},     {"int8", 20},     {"text", 25},        {"varchar", 1043},
+      {"uuid", 2950},   {"date", 1082},   {"float8", 701},  {"bpchar", 1042},    {"numeric", 1700},
       {"int8[]", 1016}, {"int4[]", 1007}, {"text[]", 1009}, {"timestamp", 1114}, {"unknown", 705}};
   return oids.at(name);
 }
@@ -101,7 +102,8 @@ Case ReadCase(const std::string& block) {
     }
   }
   c.context.id = c.context.standard_conforming_strings ? 1 : 2;
-  for (const std::string& name : c.context.search_path) c.context.id = c.context.id * 31 + name.size();
+  for (const std::string& name : c.context.search_path)
+    c.context.id = c.context.id * 31 + name.size();
   return c;
 }
 
@@ -112,12 +114,43 @@ std::string ShardNames(const ShardMap& map, const ShardSet& shards) {
 }
 
 std::string VerbText(Verb verb) {
-  static const char* const kNames[] = {
-      "empty", "select", "insert", "update", "delete", "merge", "copy-in", "copy-out", "truncate", "lock", "call",
-      "explain", "ddl", "maintenance", "begin", "commit", "rollback", "savepoint", "release",
-      "rollback-to", "set-transaction", "prepare-transaction", "finish-prepared", "set", "reset", "show", "discard",
-      "prepare", "execute", "deallocate", "listen", "unlisten", "notify", "declare", "fetch",
-      "close", "other"};
+  static const char* const kNames[] = {"empty",
+                                       "select",
+                                       "insert",
+                                       "update",
+                                       "delete",
+                                       "merge",
+                                       "copy-in",
+                                       "copy-out",
+                                       "truncate",
+                                       "lock",
+                                       "call",
+                                       "explain",
+                                       "ddl",
+                                       "maintenance",
+                                       "begin",
+                                       "commit",
+                                       "rollback",
+                                       "savepoint",
+                                       "release",
+                                       "rollback-to",
+                                       "set-transaction",
+                                       "prepare-transaction",
+                                       "finish-prepared",
+                                       "set",
+                                       "reset",
+                                       "show",
+                                       "discard",
+                                       "prepare",
+                                       "execute",
+                                       "deallocate",
+                                       "listen",
+                                       "unlisten",
+                                       "notify",
+                                       "declare",
+                                       "fetch",
+                                       "close",
+                                       "other"};
   return kNames[static_cast<size_t>(verb)];
 }
 
@@ -142,8 +175,7 @@ std::string SessionText(const Statement& s, const std::string& text) {
     if (a.kind == ExecuteArgument::Kind::kNull) out << "null";
     if (a.kind == ExecuteArgument::Kind::kOther) out << "other";
     if (a.kind == ExecuteArgument::Kind::kLiteral) {
-      out << (a.negative ? "-" : "")
-          << text.substr(a.literal.range.begin, a.literal.range.size());
+      out << (a.negative ? "-" : "") << text.substr(a.literal.range.begin, a.literal.range.size());
     }
   }
   if (s.copy != nullptr) {
@@ -188,7 +220,8 @@ std::string PartText(const Router& router, const Case& c, const Analysis& analys
     if (!inserts.ok()) return result + " " + ToSqlError(inserts.status()).message;
     for (const ShardInsert& insert : *inserts) {
       result += " | " + router.map().shard(insert.shard).name + ": " + insert.text;
-      for (const uint16_t parameter : insert.parameters) result += " $" + std::to_string(parameter + 1);
+      for (const uint16_t parameter : insert.parameters)
+        result += " $" + std::to_string(parameter + 1);
     }
   }
   EXPECT_FALSE(router.Explain(*part.statement, values, hints).empty());

@@ -6,8 +6,9 @@
 //   distribution NAME TYPE[ hash][, ...]: s1, 100 s2, 200 s1    (the bounds' first column)
 //   sharded TABLE DISTRIBUTION KEY[, ...]
 //   reference TABLE
-//   relation NAME [view|sequence|matview|foreign] COLUMN:OID[:MODIFIER][:generated] ... [reads=A] [ancestor=A] [opaque]
-//   function [SCHEMA.]NAME FLAGS              (flags as in pg_catalog_functions.txt)
+//   relation NAME [view|sequence|matview|foreign] COLUMN:OID[:MODIFIER][:generated] ... [reads=A]
+//   [ancestor=A] [opaque] function [SCHEMA.]NAME FLAGS              (flags as in
+//   pg_catalog_functions.txt)
 // Names without schema are in public. The functions of pg_catalog are always there.
 #pragma once
 
@@ -90,7 +91,8 @@ class World {
     const std::string kind = line.substr(0, space);
     const std::string rest = line.substr(space + 1);
     if (kind == "shards") {
-      for (const std::string& name : Split(rest, ' ')) shards_.push_back({name, {{name, 5432}}, {}});
+      for (const std::string& name : Split(rest, ' '))
+        shards_.push_back({name, {{name, 5432}}, {}});
     } else if (kind == "server") {
       server_version_num_ = std::stoi(rest);
     } else if (kind == "distribution") {
