@@ -27,7 +27,8 @@ class MessageStream {
     bool starts = false;     // kChunk: holds the message's first byte
     bool ends = false;       // kChunk: holds the message's last byte
     std::string_view bytes;  // header included
-    // `bytes` lie in the stream's own memory and are valid until the next call only, not as long as the bytes given.
+    // `bytes` lie in the stream's own memory: valid until the next call only, else as long as the
+    // bytes that Next was given.
     bool kept = false;
     std::string_view body() const { return bytes.substr(kHeaderBytes); }
   };
