@@ -184,7 +184,7 @@ void Proxy::OnSignal(int number) {
       if (++interrupts_ < 2) break;
       [[fallthrough]];
     case SIGQUIT:
-      StopNow(ShutdownError());
+      StopNow();
       return;
     default:
       break;
@@ -204,18 +204,16 @@ void Proxy::OnSignal(int number) {
 
 void Proxy::OnDrainTick() {
   if (clients_.load(std::memory_order_relaxed) == 0 || uv_now(&loop_) >= drain_deadline_ms_) {
-    StopNow(ShutdownError());
+    StopNow();
   }
 }
 
-void Proxy::StopNow(const SqlError& /*reason*/) {
+void Proxy::StopNow() {
   if (stopped_) return;
   stopped_ = true;
   for (const auto& listener : listeners_) listener->Close();
   uv_stop(&loop_);
 }
-
-void Proxy::BeginDrain(const SqlError& /*reason*/) { uv_async_send(&shutdown_); }
 
 absl::Status Proxy::Reload() {
   auto loaded = LoadConfig(config_path_);

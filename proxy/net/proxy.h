@@ -48,16 +48,16 @@ class Proxy final : public SnapshotListener {
   void ExecuteAdmin(Worker& worker, AdminSession& session, const AdminStatement& statement);
   std::vector<AdminColumn> AdminColumns(const Command& command);
 
-  // From the admin commands' worker.
-  const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
-  MetricsRegistry& registry() { return registry_; }
-  void BeginDrain(const SqlError& reason);
-
  private:
+  using Reply = std::function<void(CommandReply)>;
+  void ShowProcess(const Show& show, const Reply& reply);
+  void KillAnywhere(uint64_t id, const std::string& tag, const Reply& reply);
+  absl::StatusOr<AdminResult> SetPaused(const std::optional<std::string>& shard, bool paused,
+                                        const std::string& tag);
   void OnAccepted(int fd, bool is_unix);
   void OnSignal(int signal);
   void OnDrainTick();
-  void StopNow(const SqlError& reason);
+  void StopNow();
   absl::Status OpenListeners();
 
   const std::string config_path_;

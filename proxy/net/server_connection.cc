@@ -87,6 +87,7 @@ void ServerConnection::OnConnect(int status) {
   if (!stream_.is_unix()) uv_tcp_nodelay(stream_.tcp(), 1);
   stream_.SetReading(true);
   worker_.pools().OnConnected(*server_);
+  Flush();
   worker_.EndEvent();
 }
 
@@ -116,6 +117,7 @@ void ServerConnection::OnRead(std::string_view bytes) {
   if (server_ == nullptr) return;
   server_->pool.metrics().bytes_received.Add(bytes.size());
   worker_.pools().OnServerBytes(*server_, bytes);
+  Flush();
   worker_.EndEvent();
 }
 
