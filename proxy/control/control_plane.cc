@@ -28,6 +28,14 @@ ShardAccess WithStop(ShardAccess access, const std::stop_token& stop) {
   return access;
 }
 
+// What schema and roles depend on: a change of it has them read anew.
+struct SourceOfReads {
+  NodeAddress primary;  // of the default shard
+  bool reachable = false;
+  int server_version = 0;  // the newest among all nodes
+  friend bool operator==(const SourceOfReads&, const SourceOfReads&) = default;
+};
+
 // The last error of something that is tried again and again: logged when it changes.
 class LastError {
  public:
@@ -96,8 +104,7 @@ class ControlPlane::Impl {
   std::condition_variable_any progress_;
   uint64_t progress_count_ = 0;                // guarded by mu_
   std::optional<absl::Status> catalog_start_;  // guarded by mu_
-  // The default shard's primary and whether it answered, when schema and roles were last asked for.
-  std::optional<std::pair<NodeAddress, bool>> default_primary_;  // guarded by mu_
+  std::optional<SourceOfReads> read_from_;     // guarded by mu_
 
   // Each used by the thread of its own alone.
   DefaultShard schema_shard_;
@@ -174,7 +181,7 @@ absl::Status ControlPlane::Impl::ReadSchema() {
   const std::shared_ptr<const Snapshot> snapshot = publisher_.Current();
   if (snapshot->map->shards().empty()) return absl::OkStatus();
   absl::Status read = schema_shard_.Read(*snapshot, [&](PgConnection& connection) {
-    auto schema = schema_loader_.Load(connection);
+    auto schema = schema_loader_.Load(connection, snapshot->nodes->NewestServerVersion());
     if (!schema.ok()) return schema.status();
     publisher_.SetSchema(*std::move(schema), schema_shard_.DatabaseOf(*snapshot->map));
     return absl::OkStatus();
@@ -207,9 +214,10 @@ void ControlPlane::Impl::NodesChanged() {
   bool changed = false;
   if (primary != nullptr) {
     const std::lock_guard lock(mu_);
-    const std::pair now(primary->address, primary->reachable);
-    changed = now.second && default_primary_ != now;
-    default_primary_ = now;
+    const SourceOfReads now{primary->address, primary->reachable,
+                            snapshot->nodes->NewestServerVersion()};
+    changed = now.reachable && read_from_ != now;
+    read_from_ = now;
   }
   if (changed) {
     schema_thread_.Request(nullptr);

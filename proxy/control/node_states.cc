@@ -133,6 +133,17 @@ std::string_view NodeRoleName(NodeRole role) {
   return "unknown";
 }
 
+int NodeStates::NewestServerVersion() const {
+  int newest = 0;
+  for (const ShardNodes& shard : shards) {
+    for (const NodeState& node : shard.nodes) {
+      if (node.server_version == 0) return 0;
+      newest = std::max(newest, node.server_version);
+    }
+  }
+  return newest;
+}
+
 ShardNodes ChooseRoles(std::vector<NodeState> nodes, const ShardNodes& before) {
   const Established established = Establish(nodes, before);
   RefuseStrangers(nodes, ShardIdentifier(nodes, established));

@@ -64,6 +64,8 @@ struct NodeStates {
   std::vector<ShardNodes> shards;
 
   const ShardNodes& of(ShardIndex shard) const { return shards[shard.value]; }
+  // Of all nodes, as NodeState::server_version; 0 while one has never answered.
+  int NewestServerVersion() const;
   friend bool operator==(const NodeStates&, const NodeStates&) = default;
 };
 

@@ -172,10 +172,12 @@ absl::StatusOr<Contents> Read(PgConnection& connection, const std::string& known
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<const Schema>> SchemaLoader::Load(PgConnection& connection) {
+absl::StatusOr<std::shared_ptr<const Schema>> SchemaLoader::Load(PgConnection& connection,
+                                                                 int server_version) {
   // Row versions of different servers cannot be compared.
   const std::string server = connection.name();
-  if (server != server_) digest_.clear();
+  const bool same_version = schema_ != nullptr && schema_->server_version_num() == server_version;
+  if (server != server_ || !same_version) digest_.clear();
   auto contents = Read(connection, digest_);
   if (!contents.ok()) return contents.status();
   server_ = server;
@@ -183,10 +185,10 @@ absl::StatusOr<std::shared_ptr<const Schema>> SchemaLoader::Load(PgConnection& c
   if (!contents->schema) return schema_;
   auto& [relations, functions] = *contents->schema;
   const bool same =
-      schema_ != nullptr && schema_->relations() == relations && schema_->functions() == functions;
+      same_version && schema_->relations() == relations && schema_->functions() == functions;
   if (!same) {
     const uint64_t version = schema_ == nullptr ? 1 : schema_->version() + 1;
-    schema_ = Schema::Build(version, std::move(relations), std::move(functions));
+    schema_ = Schema::Build(version, std::move(relations), std::move(functions), server_version);
   }
   return schema_;
 }

@@ -34,7 +34,10 @@ class SchemaLoader {
   // call. Where nothing has changed, the same object as before; otherwise one with the next version
   // (the first is 1). A cheap query over the system catalogs' row versions tells whether
   // to read at all. 25006 where the server is in recovery (its view of the schema may be old).
-  absl::StatusOr<std::shared_ptr<const Schema>> Load(PgConnection& connection);
+  // `server_version`: the newest among the shards (150004), for Schema::server_version_num; 0: not
+  // known.
+  absl::StatusOr<std::shared_ptr<const Schema>> Load(PgConnection& connection,
+                                                     int server_version = 0);
 
  private:
   std::string server_;  // that was read last

@@ -115,6 +115,8 @@ TEST_F(ControlPlaneTest, FromABrandNewCatalogToAServingCluster) {
   EXPECT_NE(now->roles->Find("app"), nullptr);
   EXPECT_NE(now->schema->Find("public", "t"), nullptr);
   EXPECT_EQ(now->database, "postgres");
+  EXPECT_EQ(std::to_string(now->schema->server_version_num()),
+            shard_.Connect().Value("SHOW server_version_num"));
 
   EXPECT_EQ(CreateShard("s2", catalog_), "CREATE SHARD");
   EXPECT_EQ(Run("CREATE DISTRIBUTION d COLUMN TYPES bigint HASH"), "CREATE DISTRIBUTION");

@@ -123,5 +123,20 @@ TEST(ChooseRoles, ForgetsWhereAllNodesAreNew) {
   EXPECT_FALSE(ChooseRoles({Dead(1), Primary(2, 1, 8000)}, before).nodes[1].last_error.empty());
 }
 
+TEST(NodeStates, TheNewestVersionIsKnownOnlyWhereAllAnswered) {
+  NodeStates states;
+  EXPECT_EQ(states.NewestServerVersion(), 0);
+  NodeState old = Primary(1, 1);
+  old.server_version = 150004;
+  NodeState newer = Dead(2);
+  newer.server_version = 160001;
+  states.shards.resize(2);
+  states.shards[0].nodes = {old};
+  states.shards[1].nodes = {newer};
+  EXPECT_EQ(states.NewestServerVersion(), 160001);
+  states.shards[0].nodes.push_back(Dead(3));
+  EXPECT_EQ(states.NewestServerVersion(), 0);
+}
+
 }  // namespace
 }  // namespace meridian

@@ -197,6 +197,15 @@ TEST_F(SchemaLoaderTest, TheVersionGrowsWithChangesOnly) {
   }
 }
 
+TEST_F(SchemaLoaderTest, ANewerServerIsAChange) {
+  auto schema = loader_.Load(connection_, 150004);
+  EXPECT_EQ((*schema)->server_version_num(), 150004);
+  EXPECT_EQ(loader_.Load(connection_, 150004).value(), *schema);
+  schema = loader_.Load(connection_, 160001);
+  EXPECT_EQ((*schema)->server_version_num(), 160001);
+  EXPECT_EQ((*schema)->version(), 2u);
+}
+
 TEST_F(SchemaLoaderTest, ARolledBackChangeIsNone) {
   const auto first = Load();
   sql_.Query("BEGIN");
