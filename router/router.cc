@@ -61,6 +61,29 @@ TextRange TrimOne(std::string_view text, bool standard_conforming_strings) {
   return {static_cast<uint32_t>(begin), static_cast<uint32_t>(last + 1)};
 }
 
+// The text with the insides of its string literals made harmless: no escapes, no bytes beyond
+// ASCII. Nothing moves.
+std::string HideStrings(std::string_view text, absl::Span<const Literal> literals,
+                        const SqlContext& context) {
+  std::string hidden(text);
+  for (const Literal& literal : literals) {
+    const bool escapes =
+        literal.kind == LiteralKind::kEscapeString ||
+        (literal.kind == LiteralKind::kString && !context.standard_conforming_strings);
+    const bool is_unicode = literal.kind == LiteralKind::kUnicodeString;
+    for (uint32_t i = literal.range.begin; i < literal.range.end; ++i) {
+      char& c = hidden[i];
+      if (c == '\\' && (escapes || is_unicode)) {
+        c = 'x';
+        if (escapes && i + 1 < literal.range.end) hidden[++i] = 'x';
+      } else if (static_cast<unsigned char>(c) >= 0x80) {
+        c = 'x';
+      }
+    }
+  }
+  return hidden;
+}
+
 absl::Span<const Literal> LiteralsIn(const std::vector<Literal>& literals, TextRange range,
                                      uint32_t* first) {
   const auto before = [](uint32_t at) {
@@ -102,6 +125,7 @@ void Router::Analyze(std::string_view text, const SqlContext& context,
     }
   } else {
     analysis->literals.clear();
+    analysis->shape.clear();
   }
   ++counters_.cache_misses;
   AnalyzeAnew(text, context, parameter_types, analysis);
@@ -115,9 +139,21 @@ void Router::AnalyzeAnew(std::string_view text, const SqlContext& context,
   Planning planning{text, context, parameter_types, analysis->literals, *map_, *schema_, {}};
   std::optional<ParseTree> tree;
   bool is_syntax_error = false;
-  if (text.size() <= limits_.max_parsed_text_bytes &&
-      ParserReadsStringsAlike(text, analysis->literals, context)) {
+  // Without a shape the places of the strings are not known either.
+  const bool strings_known = !analysis->shape.empty();
+  const bool may_parse =
+      text.size() <= limits_.max_parsed_text_bytes &&
+      (strings_known || context.standard_conforming_strings || text.find('\\') == text.npos);
+  if (may_parse && ParserReadsStringsAlike(text, analysis->literals, context)) {
     tree = ParseTree::Parse(std::string(text), &is_syntax_error);
+  }
+  // What stands in a string may be the reason. It is none to know less of the statement than of
+  // others of its shape: the server will judge the string.
+  bool strings_hidden = false;
+  if (may_parse && strings_known && !tree.has_value() && !is_syntax_error) {
+    strings_hidden = true;
+    tree = ParseTree::Parse(HideStrings(text, analysis->literals, context), &is_syntax_error);
+    is_syntax_error = false;
   }
   if (!tree.has_value()) {
     const TextRange range = TrimByTokens(text, 0, static_cast<uint32_t>(text.size()),
@@ -137,6 +173,10 @@ void Router::AnalyzeAnew(std::string_view text, const SqlContext& context,
     planned.literal_count = static_cast<uint32_t>(planning.literals.size());
     planning.depends_on_literals = planning.depends_on_text = false;
     planned.statement = PlanStatement(part.statement, planned.range, &planning);
+    if (strings_hidden && !planned.statement->shared_by_shape) {
+      planned.statement = PlanOpaque(text.substr(planned.range.begin, planned.range.size()),
+                                     /*is_syntax_error=*/false, planning);
+    }
   }
 }
 

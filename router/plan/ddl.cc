@@ -5,6 +5,7 @@
 #include "router/parse/views.h"
 #include "router/plan/ddl_rules.h"
 #include "router/plan/ddl_tables.h"
+#include "router/plan/names.h"
 #include "router/plan/plan.h"
 #include "router/plan/program.h"
 #include "router/plan/query_program.h"

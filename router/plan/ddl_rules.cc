@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "router/plan/names.h"
 #include "router/plan/query_program.h"
 #include "sharding/sql_status.h"
 

@@ -1,4 +1,5 @@
 #include "router/plan/ddl_tables.h"
+#include "router/plan/names.h"
 
 #include <algorithm>
 

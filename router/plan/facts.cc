@@ -1,4 +1,5 @@
 #include "router/plan/facts.h"
+#include "router/plan/names.h"
 
 #include <algorithm>
 

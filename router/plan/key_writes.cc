@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "router/plan/facts.h"
+#include "router/plan/names.h"
 #include "sharding/sql_status.h"
 
 namespace meridian {

@@ -173,6 +173,7 @@ Ref<const Statement> PlanStatement(const Node& node, TextRange range, Planning* 
   Ref<Statement> statement = MakeRef<Statement>();
   auto program = std::make_unique<RouteProgram>();
   program->standard_conforming_strings = planning->context.standard_conforming_strings;
+  program->several_refusal = RefuseSeveralShards("cannot be divided between them", nullptr);
   if (IsQuery(node)) {
     PlanQuery(node, range, planning, statement.get(), program.get());
   } else if (node.Is(NodeKind::kCopy)) {

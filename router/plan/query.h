@@ -139,14 +139,7 @@ struct Query {
 // Counts in uses[n - 1] how often $n stands below `node`.
 void CountParameters(const Node& node, std::vector<uint32_t>* uses);
 
-// The table that a name of a command about objects means.
-TableReference FindTable(std::string_view schema, std::string_view name, const Planning& planning);
-
 // Walks a SELECT, INSERT, UPDATE, DELETE, MERGE or any other node.
 Query ReadQuery(const Node& statement, Planning* planning);
-
-// The column that `names` (a, t.a, s.t.a) means at `level`; nullopt where that is not certain.
-std::optional<ColumnOf> ResolveColumn(const Query& query, const Level* level,
-                                      const std::vector<std::string_view>& names);
 
 }  // namespace meridian
