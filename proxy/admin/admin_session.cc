@@ -8,7 +8,6 @@
 #include "sharding/admin/session_statement.h"
 #include "sharding/admin/show_map.h"
 
-
 namespace meridian {
 namespace {
 
@@ -22,7 +21,8 @@ std::string ToBinary(uint32_t type, const std::string& text) {
   if (type == type_oid::kInt8 || type == type_oid::kInt4) {
     int64_t value = 0;
     std::from_chars(text.data(), text.data() + text.size(), value);
-    if (type == type_oid::kInt8) wire::AppendU32(bytes, static_cast<uint32_t>(static_cast<uint64_t>(value) >> 32));
+    if (type == type_oid::kInt8)
+      wire::AppendU32(bytes, static_cast<uint32_t>(static_cast<uint64_t>(value) >> 32));
     wire::AppendU32(bytes, static_cast<uint32_t>(value));
   } else if (type == type_oid::kBool) {
     bytes.push_back(text == "t" ? '\1' : '\0');
@@ -97,7 +97,8 @@ void AdminSession::Process() {
   while (!closing_ && !waiting_ && inbox_.size() >= wire::kHeaderBytes) {
     const char type = inbox_[0];
     const uint32_t length = wire::LoadU32(inbox_.data() + 1);
-    if (wire::CheckClientMessage(type, length) != wire::LengthCheck::kOk || length > kMaxMessageBytes) {
+    if (wire::CheckClientMessage(type, length) != wire::LengthCheck::kOk ||
+        length > kMaxMessageBytes) {
       Fatal(Violation("invalid frontend message"));
       return;
     }
@@ -230,12 +231,13 @@ void AdminSession::NoteTransaction(const Command& command) {
 void AdminSession::OnReply(CommandReply reply) {
   host_.MarkDirty(*this);
   for (const AdminNotice& notice : reply.notices) {
-    wire::AppendError(out.Own(),
-                      notice.severity == "WARNING" ? wire::Severity::kWarning : wire::Severity::kNotice,
-                      {.sqlstate = notice.sqlstate,
-                       .message = notice.message,
-                       .detail = notice.detail,
-                       .hint = notice.hint});
+    wire::AppendError(
+        out.Own(),
+        notice.severity == "WARNING" ? wire::Severity::kWarning : wire::Severity::kNotice,
+        {.sqlstate = notice.sqlstate,
+         .message = notice.message,
+         .detail = notice.detail,
+         .hint = notice.hint});
   }
   const bool was_waiting = waiting_;
   Answer(reply.result);
@@ -263,7 +265,11 @@ void AdminSession::AppendDescription(const std::vector<AdminColumn>& columns,
   wire::MessageBuilder message(out.Own(), wire::kRowDescription);
   message.U16(static_cast<uint16_t>(columns.size()));
   for (size_t i = 0; i < columns.size(); ++i) {
-    message.String(columns[i].name).U32(0).U16(0).U32(columns[i].type).U16(TypeSize(columns[i].type));
+    message.String(columns[i].name)
+        .U32(0)
+        .U16(0)
+        .U32(columns[i].type)
+        .U16(TypeSize(columns[i].type));
     message.U32(0xffffffff).U16(IsBinary(formats, i) ? 1 : 0);
   }
 }
@@ -324,8 +330,9 @@ void AdminSession::HandleBind(std::string_view body) {
   if (auto status = wire::ParseBind(body, &bind); !status.ok()) return Fatal(status);
   const auto found = prepared_.find(bind.statement);
   if (found == prepared_.end()) {
-    return Fail(SqlStatus(sqlstate::kInvalidStatementName,
-                          "prepared statement \"" + std::string(bind.statement) + "\" does not exist"));
+    return Fail(
+        SqlStatus(sqlstate::kInvalidStatementName,
+                  "prepared statement \"" + std::string(bind.statement) + "\" does not exist"));
   }
   if (!bind.values.empty()) {
     return Fail(Refused("admin commands have no parameters", "Write the values into the command."));
@@ -345,8 +352,9 @@ void AdminSession::HandleDescribe(std::string_view body) {
   if (view->kind == 'S') {
     const auto found = prepared_.find(view->name);
     if (found == prepared_.end()) {
-      return Fail(SqlStatus(sqlstate::kInvalidStatementName,
-                            "prepared statement \"" + std::string(view->name) + "\" does not exist"));
+      return Fail(
+          SqlStatus(sqlstate::kInvalidStatementName,
+                    "prepared statement \"" + std::string(view->name) + "\" does not exist"));
     }
     wire::MessageBuilder(out.Own(), wire::kParameterDescription).U16(0);
     if (!found->second.empty) columns = Columns(found->second.statement.command);

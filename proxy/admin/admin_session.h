@@ -1,7 +1,8 @@
-// The virtual database `meridian` as a logged-in administrator sees it: admin SQL by the simple and the extended
-// protocol.
+// The virtual database `meridian` as a logged-in administrator sees it: admin SQL by the simple and
+// the extended protocol.
 //
-// Pure: bytes in, bytes out. Commands may take long; until AdminHost has answered, no further message is handled.
+// Pure: bytes in, bytes out. Commands may take long; until AdminHost has answered, no further
+// message is handled.
 #pragma once
 
 #include <cstdint>
@@ -77,7 +78,8 @@ class AdminSession {
   void Run(const AdminStatement& statement);
   void Answer(const absl::StatusOr<AdminResult>& result);
   void AppendRows(const AdminTable& table);
-  void AppendDescription(const std::vector<AdminColumn>& columns, const std::vector<uint16_t>& formats);
+  void AppendDescription(const std::vector<AdminColumn>& columns,
+                         const std::vector<uint16_t>& formats);
   std::vector<AdminColumn> Columns(const Command& command);
   void NoteTransaction(const Command& command);
   void Fail(const absl::Status& status);

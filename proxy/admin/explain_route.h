@@ -1,8 +1,5 @@
-// EXPLAIN ROUTE: where a statement would go, as a table. Pure.
+// EXPLAIN ROUTE: where a statement would go, and why. Pure.
 #pragma once
-
-#include <absl/status/status.h>
-#include <absl/status/statusor.h>
 
 #include <string_view>
 #include <vector>
@@ -14,13 +11,13 @@ namespace meridian {
 
 std::vector<AdminColumn> ExplainRouteColumns();
 
-// One row per shard that the statement goes to, with its part of the text where that differs; one
-// row without shard where no shard is certain (any, the session). A refusal is a row, too, with
-// SQLSTATE and hint: to learn it is what the operator asked for. Literals are routed; a parameter
-// ($1) has no value, and a statement whose route depends on one is described by the shards that it
-// may go to (plan "depends on parameters").
-// As for a session that is in `context` (AdminHost::default_context), has no hints and is in no
-// transaction.
-AdminTable ExplainRoute(Router& router, const SqlContext& context, std::string_view text);
+// One row per shard that the statement goes to, with what is sent there; one row without a shard
+// where it is of no importance which. A refusal is a row, too, with SQLSTATE and hint: to learn it
+// is what was asked.
+//
+// As for a session in `context`, without hints and outside of a transaction. `context` must be
+// interned by the worker's SqlContexts, since the plan cache goes by its id. Parameters ($1) have
+// no values here: a statement with some is described by the shards that it may go to.
+AdminTable RouteTable(Router& router, const SqlContext& context, std::string_view text);
 
 }  // namespace meridian

@@ -1,4 +1,5 @@
-// The admin commands that the process itself answers: what workers, nodes and settings are, and orders to them.
+// The admin commands that the process itself answers: what workers, nodes and settings are, and
+// orders to them.
 
 #include <atomic>
 
@@ -10,10 +11,10 @@ namespace meridian {
 namespace {
 
 std::vector<AdminColumn> NodeColumns() {
-  return {{"shard", type_oid::kText},   {"host", type_oid::kText},
-          {"port", type_oid::kInt4},    {"role", type_oid::kText},
+  return {{"shard", type_oid::kText},     {"host", type_oid::kText},
+          {"port", type_oid::kInt4},      {"role", type_oid::kText},
           {"reachable", type_oid::kBool}, {"server_version", type_oid::kInt4},
-          {"timeline", type_oid::kInt8}, {"last_error", type_oid::kText}};
+          {"timeline", type_oid::kInt8},  {"last_error", type_oid::kText}};
 }
 
 AdminTable NodeTable(const Snapshot& snapshot) {
@@ -30,15 +31,16 @@ AdminTable NodeTable(const Snapshot& snapshot) {
 }
 
 std::vector<AdminColumn> SettingColumns() {
-  return {{"name", type_oid::kText},    {"value", type_oid::kText},      {"unit", type_oid::kText},
-          {"default", type_oid::kText}, {"reloadable", type_oid::kBool}, {"description", type_oid::kText}};
+  return {{"name", type_oid::kText},       {"value", type_oid::kText},
+          {"unit", type_oid::kText},       {"default", type_oid::kText},
+          {"reloadable", type_oid::kBool}, {"description", type_oid::kText}};
 }
 
 AdminTable SettingTable(const Config& config) {
   AdminTable table{SettingColumns(), {}};
   for (const SettingRow& row : Describe(config)) {
-    table.rows.push_back({row.name, row.value, row.unit, row.default_value, row.reloadable ? "t" : "f",
-                          row.description});
+    table.rows.push_back({row.name, row.value, row.unit, row.default_value,
+                          row.reloadable ? "t" : "f", row.description});
   }
   return table;
 }
@@ -127,7 +129,8 @@ void Proxy::ExecuteAdmin(Worker& worker, AdminSession& session, const AdminState
     auto shared = std::make_shared<CommandReply>(std::move(answer));
     worker.Post([&worker, id, shared] {
       ClientConnection* client = worker.FindClient(id);
-      if (client != nullptr && client->admin() != nullptr) client->admin()->OnReply(std::move(*shared));
+      if (client != nullptr && client->admin() != nullptr)
+        client->admin()->OnReply(std::move(*shared));
     });
   };
   if (RoomOf(statement.command) == CommandRoom::kCatalog) {
@@ -137,7 +140,8 @@ void Proxy::ExecuteAdmin(Worker& worker, AdminSession& session, const AdminState
   if (const auto* show = std::get_if<Show>(&statement.command)) {
     ShowProcess(*show, reply);
   } else if (const auto* explain = std::get_if<ExplainRoute>(&statement.command)) {
-    reply({AdminResult{RouteTable(worker.router(), explain->statement), TagOf(statement.command)}, {}});
+    reply({AdminResult{RouteTable(worker.router(), explain->statement), TagOf(statement.command)},
+           {}});
   } else if (const auto* kill = std::get_if<KillClient>(&statement.command)) {
     KillAnywhere(kill->id, TagOf(statement.command), reply);
   } else if (const auto* pause = std::get_if<Pause>(&statement.command)) {
@@ -195,9 +199,10 @@ void Proxy::KillAnywhere(uint64_t id, const std::string& tag, const Reply& reply
     if (asked->KillClient(id)) {
       reply({Tagged(tag), {}});
     } else {
-      reply({SqlStatus(sqlstate::kUndefinedObject, "client " + std::to_string(id) + " does not exist",
-                       "SHOW CLIENTS lists them."),
-             {}});
+      reply(
+          {SqlStatus(sqlstate::kUndefinedObject, "client " + std::to_string(id) + " does not exist",
+                     "SHOW CLIENTS lists them."),
+           {}});
     }
   });
 }

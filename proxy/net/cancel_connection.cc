@@ -48,7 +48,7 @@ int ConnectTcp(const NodeAddress& node) {
   for (struct addrinfo* at = addresses; at != nullptr && connected < 0; at = at->ai_next) {
     const int fd = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC, at->ai_protocol);
     if (fd < 0) continue;
-    const struct timeval timeout {kTimeoutSeconds, 0};
+    const struct timeval timeout { kTimeoutSeconds, 0 };
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
     if (connect(fd, at->ai_addr, at->ai_addrlen) == 0) {

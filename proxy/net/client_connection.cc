@@ -111,7 +111,8 @@ void ClientConnection::FlushAll() {
     if (!server.out.empty()) server.pool.metrics().bytes_sent.Add(server.out.size());
     worker_.Flush(server);
     if (server.handle != nullptr) {
-      server_backlog = std::max(server_backlog, static_cast<ServerConnection*>(server.handle)->backlog());
+      server_backlog =
+          std::max(server_backlog, static_cast<ServerConnection*>(server.handle)->backlog());
     }
   });
   ThrottleServers();
@@ -172,7 +173,10 @@ void ClientConnection::OnLoginBytes(std::string_view bytes) {
       return;
     case ClientLogin::Step::kFailed:
       worker_.metrics().logins_failed.Add();
-      LogWarning("login failed", {{"client", id_}, {"peer", peer_}, {"user", login_->startup().user}, {"database", login_->startup().database}});
+      LogWarning("login failed", {{"client", id_},
+                                  {"peer", peer_},
+                                  {"user", login_->startup().user},
+                                  {"database", login_->startup().database}});
       if (login_->roles_may_be_stale()) worker_.proxy().RefreshRoles();
       CloseAfterWrite();
       return;
@@ -254,7 +258,8 @@ void ClientConnection::StartSession() {
   login_.reset();
   start_ = std::make_unique<SessionStart>(
       worker_.pools(), **pool, startup_settings_,
-      [this, chosen = *pool](absl::StatusOr<ParameterList> parameters, const std::string& search_path) {
+      [this, chosen = *pool](absl::StatusOr<ParameterList> parameters,
+                             const std::string& search_path) {
         worker_.MarkDirty(*this);
         if (parameters.ok()) {
           worker_.RememberStart(*chosen, *startup_settings_, {*parameters, search_path});
@@ -279,12 +284,13 @@ void ClientConnection::FinishStart(const absl::StatusOr<ParameterList>& paramete
   const DatabaseConfig* database = worker_.proxy().config()->FindDatabase(login_database_);
   session_ = std::make_unique<Session>(
       worker_,
-      SessionIdentity{.client_id = id_,
-                      .pid = pid(),
-                      .user = login_user_,
-                      .database = login_database_,
-                      .default_search_path = search_path,
-                      .pool_mode = database != nullptr ? database->pool_mode : PoolMode::kTransaction},
+      SessionIdentity{
+          .client_id = id_,
+          .pid = pid(),
+          .user = login_user_,
+          .database = login_database_,
+          .default_search_path = search_path,
+          .pool_mode = database != nullptr ? database->pool_mode : PoolMode::kTransaction},
       startup_settings_, startup_meridian_);
   session_->handle = this;
   worker_.MarkDirty(*this);

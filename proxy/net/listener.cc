@@ -36,8 +36,8 @@ int OpenSocket(const struct addrinfo& address) {
 // Whether somebody answers on the unix socket.
 bool IsAlive(const struct sockaddr_un& address) {
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const bool alive =
-      fd >= 0 && connect(fd, reinterpret_cast<const struct sockaddr*>(&address), sizeof address) == 0;
+  const bool alive = fd >= 0 && connect(fd, reinterpret_cast<const struct sockaddr*>(&address),
+                                        sizeof address) == 0;
   if (fd >= 0) close(fd);
   return alive;
 }
@@ -65,15 +65,16 @@ void Listener::Close() {
 }
 
 absl::StatusOr<std::vector<std::unique_ptr<Listener>>> Listener::OpenTcp(uv_loop_t* loop,
-                                                                         const std::string& host, int port,
+                                                                         const std::string& host,
+                                                                         int port,
                                                                          const Accept& accept) {
   const std::string name = host + ":" + std::to_string(port);
   struct addrinfo hints {};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE;
   struct addrinfo* addresses = nullptr;
-  const int status = getaddrinfo(host == "*" ? nullptr : host.c_str(), std::to_string(port).c_str(), &hints,
-                                 &addresses);
+  const int status = getaddrinfo(host == "*" ? nullptr : host.c_str(), std::to_string(port).c_str(),
+                                 &hints, &addresses);
   if (status != 0) return CannotListen(name, gai_strerror(status));
   std::vector<std::unique_ptr<Listener>> listeners;
   int error = 0;
@@ -92,8 +93,9 @@ absl::StatusOr<std::vector<std::unique_ptr<Listener>>> Listener::OpenTcp(uv_loop
   return listeners;
 }
 
-absl::StatusOr<std::unique_ptr<Listener>> Listener::OpenUnix(uv_loop_t* loop, const std::string& directory,
-                                                             int port, const Accept& accept) {
+absl::StatusOr<std::unique_ptr<Listener>> Listener::OpenUnix(uv_loop_t* loop,
+                                                             const std::string& directory, int port,
+                                                             const Accept& accept) {
   const std::string path = directory + "/.s.PGSQL." + std::to_string(port);
   struct sockaddr_un address {};
   address.sun_family = AF_UNIX;
@@ -118,7 +120,8 @@ void Listener::OnReadable() {
     const int fd = accept4(fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
       if (errno == EMFILE || errno == ENFILE) {
-        LogError("cannot accept a client: too many open files", {{"hint", "raise the limit of open files"}});
+        LogError("cannot accept a client: too many open files",
+                 {{"hint", "raise the limit of open files"}});
       }
       return;
     }

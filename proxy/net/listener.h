@@ -16,11 +16,15 @@ class Listener {
   using Accept = std::function<void(int fd, bool is_unix)>;
 
   // "*" listens on all addresses. An error names the address and the reason.
-  static absl::StatusOr<std::vector<std::unique_ptr<Listener>>> OpenTcp(uv_loop_t* loop, const std::string& host,
-                                                                        int port, const Accept& accept);
-  // The socket is `directory`/.s.PGSQL.`port`, as libpq expects; a dead one in its place is replaced.
-  static absl::StatusOr<std::unique_ptr<Listener>> OpenUnix(uv_loop_t* loop, const std::string& directory,
-                                                            int port, const Accept& accept);
+  static absl::StatusOr<std::vector<std::unique_ptr<Listener>>> OpenTcp(uv_loop_t* loop,
+                                                                        const std::string& host,
+                                                                        int port,
+                                                                        const Accept& accept);
+  // The socket is `directory`/.s.PGSQL.`port`, as libpq expects; a dead one in its place is
+  // replaced.
+  static absl::StatusOr<std::unique_ptr<Listener>> OpenUnix(uv_loop_t* loop,
+                                                            const std::string& directory, int port,
+                                                            const Accept& accept);
   ~Listener();
   void Close();
 

@@ -114,15 +114,17 @@ absl::Status Proxy::Run() {
   for (size_t i = 0; i < 4; ++i) {
     uv_signal_init(&loop_, &signals_[i]);
     signals_[i].data = this;
-    uv_signal_start(&signals_[i],
-                    [](uv_signal_t* handle, int number) { static_cast<Proxy*>(handle->data)->OnSignal(number); },
-                    handled[i]);
+    uv_signal_start(
+        &signals_[i],
+        [](uv_signal_t* handle, int number) {
+          static_cast<Proxy*>(handle->data)->OnSignal(number);
+        },
+        handled[i]);
   }
   uv_timer_init(&loop_, &drain_timer_);
   drain_timer_.data = shutdown_.data = this;
-  uv_async_init(&loop_, &shutdown_, [](uv_async_t* handle) {
-    static_cast<Proxy*>(handle->data)->OnSignal(SIGTERM);
-  });
+  uv_async_init(&loop_, &shutdown_,
+                [](uv_async_t* handle) { static_cast<Proxy*>(handle->data)->OnSignal(SIGTERM); });
   LogInfo("ready", {{"version", MERIDIAN_VERSION},
                     {"port", config->listen_port},
                     {"workers", workers_.size()},
@@ -156,7 +158,8 @@ void Proxy::OnAccepted(int fd, bool is_unix) {
   const auto limit = static_cast<size_t>(config()->max_client_connections);
   if (clients_.fetch_add(1, std::memory_order_relaxed) >= limit) {
     clients_.fetch_sub(1, std::memory_order_relaxed);
-    // The answer to a start-up packet that was not read; a client takes it at any point of the login.
+    // The answer to a start-up packet that was not read; a client takes it at any point of the
+    // login.
     std::string error;
     wire::AppendError(error, wire::Severity::kFatal,
                       {.sqlstate = std::string(sqlstate::kTooManyConnections),
@@ -167,9 +170,9 @@ void Proxy::OnAccepted(int fd, bool is_unix) {
     close(fd);
     return;
   }
-  const auto least = std::min_element(workers_.begin(), workers_.end(), [](const auto& a, const auto& b) {
-    return a->load() < b->load();
-  });
+  const auto least =
+      std::min_element(workers_.begin(), workers_.end(),
+                       [](const auto& a, const auto& b) { return a->load() < b->load(); });
   (*least)->AddClient(fd, is_unix);
 }
 
@@ -197,9 +200,9 @@ void Proxy::OnSignal(int number) {
     worker->Post([raw = worker.get()] { raw->Drain(ShutdownError()); });
   }
   drain_deadline_ms_ = uv_now(&loop_) + static_cast<uint64_t>(config()->drain_timeout.count());
-  uv_timer_start(&drain_timer_,
-                 [](uv_timer_t* handle) { static_cast<Proxy*>(handle->data)->OnDrainTick(); }, kDrainTickMs,
-                 kDrainTickMs);
+  uv_timer_start(
+      &drain_timer_, [](uv_timer_t* handle) { static_cast<Proxy*>(handle->data)->OnDrainTick(); },
+      kDrainTickMs, kDrainTickMs);
 }
 
 void Proxy::OnDrainTick() {
@@ -237,7 +240,8 @@ absl::Status Proxy::Reload() {
   }
   registry_.process().config_reloads.Add();
   std::string waiting;
-  for (const std::string& name : reload.needs_restart) waiting += (waiting.empty() ? "" : ", ") + name;
+  for (const std::string& name : reload.needs_restart)
+    waiting += (waiting.empty() ? "" : ", ") + name;
   LogInfo("configuration reloaded", {{"needs_restart", waiting}});
   return absl::OkStatus();
 }

@@ -1,5 +1,5 @@
-// The process: configuration, control plane, workers, sockets to listen on, signals. One per process; its Run is the
-// main thread.
+// The process: configuration, control plane, workers, sockets to listen on, signals. One per
+// process; its Run is the main thread.
 #pragma once
 
 #include <uv.h>

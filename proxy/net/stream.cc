@@ -32,7 +32,8 @@ void Stream::OnUvRead(uv_stream_t* stream, ssize_t size, const uv_buf_t* buf) {
   if (size == 0 || self.closing_) return;
   if (size < 0) {
     self.SetReading(false);
-    self.owner_.OnReadEnd(size == UV_EOF ? "connection closed" : uv_strerror(static_cast<int>(size)));
+    self.owner_.OnReadEnd(size == UV_EOF ? "connection closed"
+                                         : uv_strerror(static_cast<int>(size)));
     return;
   }
   self.owner_.OnRead({buf->base, static_cast<size_t>(size)});
@@ -63,7 +64,8 @@ void Stream::Flush(wire::OutQueue& queue) {
   unsigned count = 0;
   for (const std::string_view slice : queue.Slices()) {
     if (count == kMaxBuffers) break;
-    buffers[count++] = uv_buf_init(const_cast<char*>(slice.data()), static_cast<unsigned>(slice.size()));
+    buffers[count++] =
+        uv_buf_init(const_cast<char*>(slice.data()), static_cast<unsigned>(slice.size()));
   }
   const int written = uv_try_write(stream(), buffers.data(), count);
   // A write error is seen by the reading side, too: there it is handled.
@@ -116,9 +118,8 @@ void Stream::CloseNow() {
   if (closing_) return;
   SetReading(false);
   closing_ = true;
-  uv_close(&handle_.any, [](uv_handle_t* handle) {
-    static_cast<Stream*>(handle->data)->owner_.OnClosed();
-  });
+  uv_close(&handle_.any,
+           [](uv_handle_t* handle) { static_cast<Stream*>(handle->data)->owner_.OnClosed(); });
 }
 
 }  // namespace meridian

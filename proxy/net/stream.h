@@ -1,5 +1,5 @@
-// One socket (TCP or unix) on a libuv loop: reads into the loop's shared buffer, writes with as few system calls as
-// possible. One worker's thread only.
+// One socket (TCP or unix) on a libuv loop: reads into the loop's shared buffer, writes with as few
+// system calls as possible. One worker's thread only.
 #pragma once
 
 #include <uv.h>

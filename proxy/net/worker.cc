@@ -46,10 +46,12 @@ Worker::Worker(Proxy& proxy, size_t index, WorkerMetrics& metrics)
   router_->Publish(snapshot_->map, snapshot_->schema);
   uv_loop_init(&loop_);
   wake_.data = tick_.data = this;
-  uv_async_init(&loop_, &wake_, [](uv_async_t* handle) { static_cast<Worker*>(handle->data)->RunTasks(); });
+  uv_async_init(&loop_, &wake_,
+                [](uv_async_t* handle) { static_cast<Worker*>(handle->data)->RunTasks(); });
   uv_timer_init(&loop_, &tick_);
-  uv_timer_start(&tick_, [](uv_timer_t* handle) { static_cast<Worker*>(handle->data)->OnTick(); },
-                 kTickMs, kTickMs);
+  uv_timer_start(
+      &tick_, [](uv_timer_t* handle) { static_cast<Worker*>(handle->data)->OnTick(); }, kTickMs,
+      kTickMs);
   proxy.budgets().AddWorker([this] {
     Post([this] {
       pools_->OnSlotsFreed();
@@ -67,9 +69,7 @@ void Worker::Start() {
   thread_ = std::thread([this] { Run(); });
 }
 
-void Worker::Run() {
-  uv_run(&loop_, UV_RUN_DEFAULT);
-}
+void Worker::Run() { uv_run(&loop_, UV_RUN_DEFAULT); }
 
 void Worker::Post(std::function<void()> task) {
   {
@@ -129,7 +129,8 @@ void Worker::OnTick() {
     const Config& config = *proxy_.config();
     for (auto& [id, client] : clients_) {
       if (!client->logged_in()) {
-        if (now - client->opened_us() > Microseconds(config.login_timeout)) client->CloseAfterWrite();
+        if (now - client->opened_us() > Microseconds(config.login_timeout))
+          client->CloseAfterWrite();
       } else if (config.client_idle_timeout.count() > 0 && client->session() != nullptr &&
                  client->session()->idle() &&
                  now - client->active_us() > Microseconds(config.client_idle_timeout)) {
@@ -181,7 +182,9 @@ void Worker::MarkDirty(ClientConnection& client) {
   dirty_.push_back(client.id());
 }
 
-void Worker::MarkDirty(Session& session) { MarkDirty(*static_cast<ClientConnection*>(session.handle)); }
+void Worker::MarkDirty(Session& session) {
+  MarkDirty(*static_cast<ClientConnection*>(session.handle));
+}
 void Worker::MarkDirty(AdminSession& session) {
   MarkDirty(*static_cast<ClientConnection*>(session.handle));
 }
@@ -247,7 +250,8 @@ void Worker::OnSnapshot(std::shared_ptr<const Snapshot> snapshot) {
   }
   if (before->map != snapshot_->map) {
     for (auto& [id, client] : clients_) {
-      if (client->session() != nullptr) client->session()->OnMapChanged(*before->map, *snapshot_->map);
+      if (client->session() != nullptr)
+        client->session()->OnMapChanged(*before->map, *snapshot_->map);
     }
   }
 }
@@ -279,7 +283,8 @@ void Worker::RememberKeys(const std::string& user, const ScramKeys& keys) {
   if (added || at->second == keys) return;
   at->second = keys;  // the password has changed: later logins need the new keys
   pools_->ForEachPool([&](Pool& pool) {
-    if (pool.key().user == user) pools_->SetCredentials(pool, {.keys = keys, .password = std::nullopt});
+    if (pool.key().user == user)
+      pools_->SetCredentials(pool, {.keys = keys, .password = std::nullopt});
   });
 }
 
@@ -301,13 +306,15 @@ absl::StatusOr<Pool*> Worker::PoolFor(const std::string& database, const std::st
   }
   const std::string& dbname = map.shard(shard).dbname;
   PoolKey key{primary->address, dbname.empty() ? database : dbname, user};
-  const size_t slot = shard.value < snapshot_->slots.size() ? snapshot_->slots[shard.value] : kOtherShardsSlot;
+  const size_t slot =
+      shard.value < snapshot_->slots.size() ? snapshot_->slots[shard.value] : kOtherShardsSlot;
   Pool& pool = pools_->Get(key, metrics_.Shard(static_cast<ShardSlot>(slot)));
   if (pool.profile() == nullptr) {
     ServerCredentials credentials;
     const auto keys = keys_.find(user);
     if (keys != keys_.end()) credentials.keys = keys->second;
-    const std::string* password = proxy_.passwords()->Find(key.node.host, key.node.port, key.database, user);
+    const std::string* password =
+        proxy_.passwords()->Find(key.node.host, key.node.port, key.database, user);
     if (password != nullptr) credentials.password = *password;
     pools_->SetCredentials(pool, std::move(credentials));
   }
@@ -360,7 +367,8 @@ void Worker::CancelServer(Server& server) {
              });
 }
 
-void Worker::DeriveKeys(uint64_t server_id, std::string password, std::string salt, int iterations) {
+void Worker::DeriveKeys(uint64_t server_id, std::string password, std::string salt,
+                        int iterations) {
   struct Work {
     uv_work_t request;
     Worker* worker;
@@ -369,7 +377,13 @@ void Worker::DeriveKeys(uint64_t server_id, std::string password, std::string sa
     int iterations;
     absl::StatusOr<ScramKeys> keys;
   };
-  auto* work = new Work{{}, this, server_id, std::move(password), std::move(salt), iterations, absl::UnknownError("")};
+  auto* work = new Work{{},
+                        this,
+                        server_id,
+                        std::move(password),
+                        std::move(salt),
+                        iterations,
+                        absl::UnknownError("")};
   work->request.data = work;
   uv_queue_work(
       &loop_, &work->request,
@@ -391,7 +405,8 @@ void Worker::DeriveKeys(uint64_t server_id, std::string password, std::string sa
 void Worker::RequestSchemaRefresh(Session& session) {
   const uint64_t id = session.identity().client_id;
   proxy_.control().RequestSchemaRefresh([this, id](absl::Status status) {
-    if (!status.ok()) LogWarning("could not read the schema anew", {{"error", std::string(status.message())}});
+    if (!status.ok())
+      LogWarning("could not read the schema anew", {{"error", std::string(status.message())}});
     Post([this, id] {
       ClientConnection* client = FindClient(id);
       if (client != nullptr && client->session() != nullptr) client->session()->OnSchemaRefreshed();
@@ -403,12 +418,11 @@ void Worker::Report(Session& session, const StatementReport& report) {
   const auto limit = proxy_.config()->log.slow_statement;
   if (limit.count() == 0 || report.microseconds < Microseconds(limit)) return;
   metrics_.slow_statements.Add();
-  LogWarning("slow statement",
-             {{"client", session.identity().client_id},
-              {"user", session.identity().user},
-              {"kind", kQueryKindNames[static_cast<size_t>(report.kind)]},
-              {"outcome", kOutcomeNames[static_cast<size_t>(report.outcome)]},
-              {"milliseconds", static_cast<double>(report.microseconds) / 1000}});
+  LogWarning("slow statement", {{"client", session.identity().client_id},
+                                {"user", session.identity().user},
+                                {"kind", kQueryKindNames[static_cast<size_t>(report.kind)]},
+                                {"outcome", kOutcomeNames[static_cast<size_t>(report.outcome)]},
+                                {"milliseconds", static_cast<double>(report.microseconds) / 1000}});
 }
 
 std::string Worker::NewTransactionName() {

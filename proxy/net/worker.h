@@ -1,5 +1,5 @@
-// One worker: an event loop on a thread of its own, with its clients, its server connections, its router and its
-// counters. Nothing in it is shared; other threads reach it through Post.
+// One worker: an event loop on a thread of its own, with its clients, its server connections, its
+// router and its counters. Nothing in it is shared; other threads reach it through Post.
 #pragma once
 
 #include <uv.h>
@@ -76,7 +76,8 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   };
   const StartAnswer* FindStart(const Pool& pool, const Settings& settings) const;
   void RememberStart(const Pool& pool, const Settings& settings, StartAnswer answer);
-  absl::StatusOr<Pool*> PoolFor(const std::string& database, const std::string& user, ShardIndex shard);
+  absl::StatusOr<Pool*> PoolFor(const std::string& database, const std::string& user,
+                                ShardIndex shard);
   // The keys that a client has proved, for logging in to servers as the same user.
   void RememberKeys(const std::string& user, const ScramKeys& keys);
 
@@ -103,7 +104,8 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   void Connect(Server& server, const NodeAddress& node) override;
   void Flush(Server& server) override;
   void Disconnect(Server& server) override;
-  void DeriveKeys(uint64_t server_id, std::string password, std::string salt, int iterations) override;
+  void DeriveKeys(uint64_t server_id, std::string password, std::string salt,
+                  int iterations) override;
 
   // AdminHost
   const ShardMap& AdminMap() override { return *snapshot_->map; }
@@ -139,7 +141,8 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   std::unique_ptr<ServerPools> pools_;
   std::shared_ptr<const Snapshot> snapshot_;
   std::map<std::string, ScramKeys> keys_;  // by user
-  std::map<std::pair<const Pool*, const Settings*>, std::pair<Ref<const Settings>, StartAnswer>> starts_;
+  std::map<std::pair<const Pool*, const Settings*>, std::pair<Ref<const Settings>, StartAnswer>>
+      starts_;
 
   std::map<uint64_t, std::unique_ptr<ClientConnection>> clients_;
   std::vector<uint64_t> dirty_;

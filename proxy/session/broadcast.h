@@ -1,5 +1,5 @@
-// One text for several servers at once, whose answers the client does not see: COMMIT, SAVEPOINT and the like in a
-// transaction that spans shards.
+// One text for several servers at once, whose answers the client does not see: COMMIT, SAVEPOINT
+// and the like in a transaction that spans shards.
 #pragma once
 
 #include <absl/container/inlined_vector.h>

@@ -17,7 +17,8 @@ absl::Status Violation(std::string message) {
 
 bool IsExpired(const Role& role, int64_t now_s) {
   if (!role.valid_until) return false;
-  const auto until = std::chrono::duration_cast<std::chrono::seconds>(role.valid_until->time_since_epoch());
+  const auto until =
+      std::chrono::duration_cast<std::chrono::seconds>(role.valid_until->time_since_epoch());
   return until.count() <= now_s;
 }
 
@@ -79,8 +80,8 @@ ClientLogin::Step ClientLogin::OnStartPacket(std::string_view packet, bool more,
     startup_ = std::get<wire::StartupMessage>(std::move(*parsed));
     return OnStartup(world, out);
   }
-  // Bytes behind the request came before the answer to it: a man in the middle may have put them there
-  // (CVE-2021-23214). They are never parsed.
+  // Bytes behind the request came before the answer to it: a man in the middle may have put them
+  // there (CVE-2021-23214). They are never parsed.
   const bool ssl = std::holds_alternative<wire::SslRequest>(*parsed);
   bool& refused = ssl ? ssl_refused_ : gss_refused_;
   if (refused) return Fail(Violation("encryption was requested twice"), out);

@@ -1,6 +1,8 @@
-// The start of a client's connection, up to a proven identity: encryption requests, start-up packet, authentication.
+// The start of a client's connection, up to a proven identity: encryption requests, start-up
+// packet, authentication.
 //
-// Pure. What follows (ParameterStatus, BackendKeyData, ReadyForQuery) is the driver's, since it needs a server.
+// Pure. What follows (ParameterStatus, BackendKeyData, ReadyForQuery) is the driver's, since it
+// needs a server.
 #pragma once
 
 #include <optional>
@@ -42,7 +44,8 @@ class ClientLogin {
   const std::optional<ScramKeys>& keys() const { return keys_; }
   // A connection to the admin database.
   bool admin() const { return startup_.database == kAdminDatabase; }
-  // The login failed although the password may have been changed just now: have the roles read anew.
+  // The login failed although the password may have been changed just now: have the roles read
+  // anew.
   bool roles_may_be_stale() const { return roles_may_be_stale_; }
 
  private:

@@ -1,8 +1,9 @@
 // The extended query protocol: Parse, Bind, Describe, Execute, Close, Flush, Sync.
 //
-// A batch is what stands between two Syncs. Its messages go to the server of the first Bind that names a shard;
-// messages before that (Parse, Describe) wait for it, at most until Flush or Sync. Statements that are the session's own
-// business (BEGIN, SET meridian.shard) are answered in their place without a server.
+// A batch is what stands between two Syncs. Its messages go to the server of the first Bind that
+// names a shard; messages before that (Parse, Describe) wait for it, at most until Flush or Sync.
+// Statements that are the session's own business (BEGIN, SET meridian.shard) are answered in their
+// place without a server.
 
 #include <algorithm>
 
@@ -52,8 +53,9 @@ const Ref<const PreparedText>* Session::FindPrepared(std::string_view name) cons
 
 absl::Status Session::NoSuchStatement(std::string_view name) {
   return SqlStatus(sqlstate::kInvalidStatementName,
-                   name.empty() ? std::string("unnamed prepared statement does not exist")
-                                : "prepared statement \"" + std::string(name) + "\" does not exist");
+                   name.empty()
+                       ? std::string("unnamed prepared statement does not exist")
+                       : "prepared statement \"" + std::string(name) + "\" does not exist");
 }
 
 const Statement* Session::StatementOf(const PreparedText& prepared) {
@@ -88,11 +90,13 @@ Session::Progress Session::HandleParse(std::string_view body) {
     prepared = unnamed_ =
         host_.prepared_texts().MakeUnnamed(view->text, view->parameter_types, Context());
   }
-  Unplaced unplaced{.request = wire::kParse, .prepared = prepared, .name = std::string(view->name), .bytes = {}};
+  Unplaced unplaced{
+      .request = wire::kParse, .prepared = prepared, .name = std::string(view->name), .bytes = {}};
   const Statement* statement = StatementOf(*prepared);
   if (transaction_.failed() && (statement == nullptr || !LeavesFailedTransaction(*statement))) {
-    FailBatch(SqlStatus(sqlstate::kInFailedTransaction,
-                        "current transaction is aborted, commands ignored until end of transaction block"));
+    FailBatch(SqlStatus(
+        sqlstate::kInFailedTransaction,
+        "current transaction is aborted, commands ignored until end of transaction block"));
     return Progress::kDone;
   }
   if (statement != nullptr && IsSessionVerb(*statement)) {
@@ -104,7 +108,8 @@ Session::Progress Session::HandleParse(std::string_view body) {
   return Progress::kDone;
 }
 
-absl::StatusOr<Decision> Session::DecideBind(const PreparedText& prepared, const wire::BindView& bind) {
+absl::StatusOr<Decision> Session::DecideBind(const PreparedText& prepared,
+                                             const wire::BindView& bind) {
   const Analysis& analysis = prepared.Current(host_.router());
   const Statement& statement = *analysis.parts[0].statement;
   auto hints = Hints();
@@ -136,8 +141,9 @@ Session::Progress Session::HandleBind(std::string_view body) {
   const Ref<const PreparedText> prepared = *found;
   const Statement* statement = StatementOf(*prepared);
   if (transaction_.failed() && (statement == nullptr || !LeavesFailedTransaction(*statement))) {
-    FailBatch(SqlStatus(sqlstate::kInFailedTransaction,
-                        "current transaction is aborted, commands ignored until end of transaction block"));
+    FailBatch(SqlStatus(
+        sqlstate::kInFailedTransaction,
+        "current transaction is aborted, commands ignored until end of transaction block"));
     return Progress::kDone;
   }
   if (statement != nullptr) {
@@ -149,7 +155,11 @@ Session::Progress Session::HandleBind(std::string_view body) {
   if (statement != nullptr && IsLocal(*statement)) {
     Portal& portal = portals_[std::string(bind.portal)];
     portal = {.kind = Portal::Kind::kLocal, .prepared = prepared, .bind_rest = {}};
-    unplaced_.push_back({.request = wire::kBind, .prepared = {}, .name = {}, .bytes = EmptyMessage(wire::kBindComplete), .local = true});
+    unplaced_.push_back({.request = wire::kBind,
+                         .prepared = {},
+                         .name = {},
+                         .bytes = EmptyMessage(wire::kBindComplete),
+                         .local = true});
     return Progress::kDone;
   }
   ShardIndex shard = AtHand();
@@ -190,11 +200,13 @@ void Session::RememberPortal(std::string_view name, const Ref<const PreparedText
     if (!portals_.empty()) portals_.erase(std::string_view());
     return;
   }
-  portals_[std::string(name)] = {.kind = Portal::Kind::kServer, .prepared = prepared, .bind_rest = {}};
+  portals_[std::string(name)] = {
+      .kind = Portal::Kind::kServer, .prepared = prepared, .bind_rest = {}};
 }
 
-// Makes the shard's server the batch's. A batch that has only asked so far (Parse, Describe) may change its server; one
-// that has executed something may not, if that could have written: the two halves would not be one transaction.
+// Makes the shard's server the batch's. A batch that has only asked so far (Parse, Describe) may
+// change its server; one that has executed something may not, if that could have written: the two
+// halves would not be one transaction.
 Session::Progress Session::UseBatchServer(ShardIndex shard, Participant** participant,
                                           absl::Status* error) {
   if (batch_server_ != nullptr) {
@@ -204,8 +216,9 @@ Session::Progress Session::UseBatchServer(ShardIndex shard, Participant** partic
       return Progress::kDone;
     }
     if (batch_wrote_ && !transaction_.open()) {
-      *error = Refused("statements of one pipeline without Sync between them would write on several shards",
-                       "Send Sync after each statement, or use a transaction per shard.");
+      *error = Refused(
+          "statements of one pipeline without Sync between them would write on several shards",
+          "Send Sync after each statement, or use a transaction per shard.");
       return Progress::kDone;
     }
     EndServerBatch(Pending::Show::kSwallow);
@@ -261,7 +274,8 @@ void Session::PlaceOn(Participant& participant) {
   unplaced_.clear();
 }
 
-// At Flush or Sync: what still waits goes to the server at hand; nothing to do where there is nothing for a server.
+// At Flush or Sync: what still waits goes to the server at hand; nothing to do where there is
+// nothing for a server.
 Session::Progress Session::PlaceUnplaced() {
   const auto needs_server = std::find_if(unplaced_.begin(), unplaced_.end(),
                                          [](const Unplaced& unplaced) { return !unplaced.local; });
@@ -328,7 +342,8 @@ void Session::SendBind(Participant& participant, const PreparedText& prepared,
   Server& server = *participant.server;
   std::string& own = server.out.Own();
   const std::string name = prepared.interned() ? prepared.ServerName() : std::string();
-  // The checked length limit leaves room for the longer name: a message that would pass it was refused by Process.
+  // The checked length limit leaves room for the longer name: a message that would pass it was
+  // refused by Process.
   const size_t length = 4 + portal.size() + 1 + name.size() + 1 + rest.size();
   own.push_back(wire::kBind);
   wire::AppendU32(own, static_cast<uint32_t>(length));
@@ -364,7 +379,11 @@ Session::Progress Session::HandleDescribe(std::string_view body) {
   const auto portal = portals_.find(view->name);
   if (portal != portals_.end() && portal->second.kind == Portal::Kind::kLocal) {
     const Statement* statement = StatementOf(*portal->second.prepared);
-    unplaced_.push_back({.request = wire::kDescribe, .prepared = {}, .name = {}, .bytes = LocalRowDescription(*statement), .local = true});
+    unplaced_.push_back({.request = wire::kDescribe,
+                         .prepared = {},
+                         .name = {},
+                         .bytes = LocalRowDescription(*statement),
+                         .local = true});
     return Progress::kDone;
   }
   if (portal != portals_.end() && portal->second.kind == Portal::Kind::kFanout) {
@@ -382,7 +401,8 @@ std::string Session::LocalRowDescription(const Statement& statement) {
 }
 
 // A message about a portal that a server has: to that server.
-Session::Progress Session::ForwardToPortal(char type, std::string_view body, std::string_view name) {
+Session::Progress Session::ForwardToPortal(char type, std::string_view body,
+                                           std::string_view name) {
   const bool known = name.empty() ? static_cast<bool>(unnamed_portal_) : portals_.contains(name);
   if (!known) {
     FailBatch(SqlStatus(sqlstate::kInvalidCursorName,
@@ -498,7 +518,11 @@ Session::Progress Session::HandleClose(std::string_view body) {
     }
     if (portal != portals_.end()) portals_.erase(portal);
   }
-  unplaced_.push_back({.request = wire::kClose, .prepared = {}, .name = {}, .bytes = EmptyMessage(wire::kCloseComplete), .local = true});
+  unplaced_.push_back({.request = wire::kClose,
+                       .prepared = {},
+                       .name = {},
+                       .bytes = EmptyMessage(wire::kCloseComplete),
+                       .local = true});
   if (batch_server_ != nullptr) PlaceOn(*FindParticipant(*batch_server_));
   return Progress::kDone;
 }
@@ -534,7 +558,8 @@ void Session::EndBatch() {
   batch_executed_ = batch_wrote_ = skip_until_sync_ = false;
 }
 
-// A Query that comes while a batch is open: the batch ends as by Sync, but its ReadyForQuery is not shown.
+// A Query that comes while a batch is open: the batch ends as by Sync, but its ReadyForQuery is not
+// shown.
 Session::Progress Session::EndBatchBeforeQuery() {
   if (PlaceUnplaced() == Progress::kBlocked) return Progress::kBlocked;
   if (batch_server_ != nullptr) EndServerBatch(Pending::Show::kSwallow);
@@ -542,8 +567,9 @@ Session::Progress Session::EndBatchBeforeQuery() {
   return pending_.empty() ? Progress::kDone : Progress::kBlocked;
 }
 
-// An error of our own. Where the batch has a server, the server must fail too, so that what it has executed in this
-// batch is undone: it is sent something that fails, and the client sees our error in place of that.
+// An error of our own. Where the batch has a server, the server must fail too, so that what it has
+// executed in this batch is undone: it is sent something that fails, and the client sees our error
+// in place of that.
 void Session::FailBatch(const absl::Status& status) {
   const SqlError error = ToSqlError(status);
   host_.metrics().errors_synthesised.Add();
@@ -597,8 +623,9 @@ Session::Progress Session::HandleFunctionCall(std::string_view message) {
   if (!pending_.empty() || batch_server_ != nullptr) return Progress::kBlocked;
   statement_started_us_ = host_.NowUs();
   if (transaction_.failed()) {
-    FailUnit(SqlStatus(sqlstate::kInFailedTransaction,
-                       "current transaction is aborted, commands ignored until end of transaction block"),
+    FailUnit(SqlStatus(
+                 sqlstate::kInFailedTransaction,
+                 "current transaction is aborted, commands ignored until end of transaction block"),
              true);
     return Progress::kDone;
   }

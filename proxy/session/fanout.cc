@@ -15,7 +15,10 @@ using wire::MessageStream;
 constexpr size_t kHeldHighBytes = 64 << 10;
 
 SqlError MakeError(std::string_view sqlstate, std::string message, std::string hint = {}) {
-  return {.sqlstate = std::string(sqlstate), .message = std::move(message), .detail = {}, .hint = std::move(hint)};
+  return {.sqlstate = std::string(sqlstate),
+          .message = std::move(message),
+          .detail = {},
+          .hint = std::move(hint)};
 }
 
 // "INSERT 0 12" -> 12; nullopt where the tag has no count.
@@ -154,7 +157,8 @@ void Fanout::OnRow(Branch& branch, const MessageStream::Event& event) {
 
 void Fanout::OnCommandComplete(Branch& branch, std::string_view tag) {
   // BEGIN and what ends the transaction have tags too.
-  if (phase_ != Phase::kRun || (options_.atomic && tag == "BEGIN" && branch.ready_owed == 2)) return;
+  if (phase_ != Phase::kRun || (options_.atomic && tag == "BEGIN" && branch.ready_owed == 2))
+    return;
   branch.tag = std::string(tag);
   branch.completed = true;
 }
@@ -176,7 +180,8 @@ void Fanout::OnReady(Branch& branch, char status) {
 // Shows what was held of the branches whose turn has come.
 void Fanout::NextTurn() {
   if (!options_.row_order.empty()) return;
-  while (turn_ < branches_.size() && branches_[turn_].completed && branches_[turn_].ready_owed == 0) {
+  while (turn_ < branches_.size() && branches_[turn_].completed &&
+         branches_[turn_].ready_owed == 0) {
     if (++turn_ == branches_.size()) return;
     Branch& next = branches_[turn_];
     if (!error_) out_.Append(next.held);
@@ -198,7 +203,8 @@ void Fanout::Fail(SqlError error) {
 
 void Fanout::StopOthers() {
   for (Branch& branch : branches_) {
-    if (branch.server == nullptr || branch.failed || !branch.started || branch.ready_owed == 0) continue;
+    if (branch.server == nullptr || branch.failed || !branch.started || branch.ready_owed == 0)
+      continue;
     if (branch.paused) {
       branch.paused = false;
       host_.SetReading(*branch.server, true);
@@ -207,7 +213,8 @@ void Fanout::StopOthers() {
     if (options_.copy_in && !copy_ended_) {
       // One that has not answered yet is told when it does (OnCopyInResponse).
       if (!branch.copy_ready) continue;
-      wire::MessageBuilder(branch.server->out.Own(), wire::kCopyFail).String("another shard failed");
+      wire::MessageBuilder(branch.server->out.Own(), wire::kCopyFail)
+          .String("another shard failed");
     } else {
       host_.CancelServer(*branch.server);
     }
@@ -270,7 +277,8 @@ void Fanout::StartCommit() {
   }
 }
 
-// A branch whose PREPARE failed has rolled back already; so has one that is outside of a transaction.
+// A branch whose PREPARE failed has rolled back already; so has one that is outside of a
+// transaction.
 void Fanout::StartAbort() {
   phase_ = Phase::kAbort;
   for (Branch& branch : branches_) {
@@ -288,10 +296,11 @@ void Fanout::StartAbort() {
 void Fanout::CheckEqualTags() {
   for (const Branch& branch : branches_) {
     if (branch.tag == branches_[0].tag) continue;
-    Fail(MakeError(sqlstate::kInternalError,
-                   "the shards disagree about the result of a write that must be the same on all: \"" +
-                       branches_[0].tag + "\" and \"" + branch.tag + "\"",
-                   "Compare the table on the shards with SET meridian.shard."));
+    Fail(MakeError(
+        sqlstate::kInternalError,
+        "the shards disagree about the result of a write that must be the same on all: \"" +
+            branches_[0].tag + "\" and \"" + branch.tag + "\"",
+        "Compare the table on the shards with SET meridian.shard."));
     return;
   }
 }

@@ -1,15 +1,18 @@
-// One statement that runs on several shards at once: a read whose rows are concatenated, or a write that is made atomic
-// by PREPARE TRANSACTION and COMMIT PREPARED.
+// One statement that runs on several shards at once: a read whose rows are concatenated, or a write
+// that is made atomic by PREPARE TRANSACTION and COMMIT PREPARED.
 //
-// The session has made the servers ready (settings, BEGIN of the client's own transaction) and hands their bytes in. All
-// rows come out in the order of the shards: whoever's turn it is not is read only as far as a small buffer holds.
+// The session has made the servers ready (settings, BEGIN of the client's own transaction) and
+// hands their bytes in. All rows come out in the order of the shards: whoever's turn it is not is
+// read only as far as a small buffer holds.
 //
 //   read, or inside of a transaction:   run ------------------------------------------> done
-//   write outside of a transaction:     BEGIN, run -> (all) PREPARE -> (all) COMMIT PREPARED -> done
+//   write outside of a transaction:     BEGIN, run -> (all) PREPARE -> (all) COMMIT PREPARED ->
+//   done
 //                                            any error: ROLLBACK or ROLLBACK PREPARED everywhere
 //
-// Writes of the same rows on every shard (reference tables, DDL) run on the first shard alone before the others start, so
-// that two of them wait for each other in one order and cannot deadlock.
+// Writes of the same rows on every shard (reference tables, DDL) run on the first shard alone
+// before the others start, so that two of them wait for each other in one order and cannot
+// deadlock.
 #pragma once
 
 #include <memory>
@@ -31,15 +34,18 @@ class Fanout {
  public:
   struct Options {
     Route route = Route::kConcat;
-    bool atomic = false;     // a write outside of a transaction: two-phase commit
+    bool atomic = false;  // a write outside of a transaction: two-phase commit
     bool copy_in = false;
-    bool describe = true;    // the client sees the RowDescription
-    std::string transaction_name;       // atomic
-    std::vector<uint32_t> row_order;    // kSplit with rows: the branch of each row, in the client's order
+    bool describe = true;          // the client sees the RowDescription
+    std::string transaction_name;  // atomic
+    std::vector<uint32_t>
+        row_order;  // kSplit with rows: the branch of each row, in the client's order
     std::unique_ptr<CopySplitter> splitter;  // kCopySplit
-    std::optional<ShardIndex> only_shard;    // kCopySplit: rows of other shards are refused (meridian.shard)
+    std::optional<ShardIndex>
+        only_shard;  // kCopySplit: rows of other shards are refused (meridian.shard)
   };
-  // Rows of a split INSERT ... RETURNING are held back until all are there; more bytes than this are an error.
+  // Rows of a split INSERT ... RETURNING are held back until all are there; more bytes than this
+  // are an error.
   static constexpr size_t kHeldRowsMaxBytes = 64 << 20;
 
   Fanout(SessionHost& host, wire::OutQueue& out, Options options);
@@ -60,7 +66,8 @@ class Fanout {
 
   bool done() const { return phase_ == Phase::kDone; }
   const std::optional<SqlError>& error() const { return error_; }
-  // The command tag for the client: counts added up, or that of one shard. Precondition: done and no error.
+  // The command tag for the client: counts added up, or that of one shard. Precondition: done and
+  // no error.
   std::string Tag() const;
 
  private:
@@ -78,9 +85,9 @@ class Fanout {
     bool header_sent = false;
     bool copy_ready = false;
     std::string tag;
-    std::string held;  // bytes whose turn has not come
+    std::string held;              // bytes whose turn has not come
     std::vector<size_t> row_ends;  // kSplit with rows: where each row ends in held
-    std::string copy;  // rows for this shard from one piece of input
+    std::string copy;              // rows for this shard from one piece of input
   };
 
   Branch* Find(const Server& server);

@@ -1,4 +1,5 @@
-// COPY FROM STDIN on several shards: rows go to the shard of their key, or all of them to every shard.
+// COPY FROM STDIN on several shards: rows go to the shard of their key, or all of them to every
+// shard.
 
 #include "proxy/session/fanout.h"
 #include "proxy/wire/message_writer.h"
@@ -45,8 +46,9 @@ void Fanout::OnCopyData(std::string_view bytes) {
 void Fanout::SendCopyPieces(const std::vector<CopySplitter::Piece>& pieces) {
   for (const CopySplitter::Piece& piece : pieces) {
     if (options_.only_shard && *options_.only_shard != piece.shard) {
-      Fail(ToSqlError(Refused("COPY has rows whose key belongs to another shard than meridian.shard",
-                              "RESET meridian.shard, so that each row goes to the shard of its key.")));
+      Fail(ToSqlError(
+          Refused("COPY has rows whose key belongs to another shard than meridian.shard",
+                  "RESET meridian.shard, so that each row goes to the shard of its key.")));
       return;
     }
     for (Branch& branch : branches_) {

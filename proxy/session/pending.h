@@ -1,7 +1,8 @@
 // The answers that a session still expects from the server that works for it, in order.
 //
-// What was sent is one thing, what the client must see another: requests that the proxy injected (settings, a missing
-// Parse) have answers that the client must not see, and requests that the proxy answers itself have none.
+// What was sent is one thing, what the client must see another: requests that the proxy injected
+// (settings, a missing Parse) have answers that the client must not see, and requests that the
+// proxy answers itself have none.
 #pragma once
 
 #include <absl/container/inlined_vector.h>
@@ -20,8 +21,8 @@ namespace meridian {
 // One statement whose success changes what the session must remember.
 struct StatementEffect {
   Ref<const Statement> statement;
-  std::string text;                    // of the statement
-  Ref<const PreparedText> prepared;    // PREPARE: what it makes
+  std::string text;                  // of the statement
+  Ref<const PreparedText> prepared;  // PREPARE: what it makes
 };
 
 struct Pending {
@@ -29,7 +30,8 @@ struct Pending {
     kForward,       // the client sees the answer
     kHideReady,     // ... but not its ReadyForQuery: more statements of the same Query follow
     kSwallow,       // injected: nothing is seen
-    kStatusOnly,    // injected: only ParameterStatus is seen (RESET to the client's own start-up values)
+    kStatusOnly,    // injected: only ParameterStatus is seen (RESET to the client's own start-up
+                    // values)
     kLocal,         // not sent: `bytes` are the answer
     kReplaceError,  // injected to fail: the error that comes is replaced by `bytes`
   };
@@ -42,7 +44,8 @@ struct Pending {
   Purpose purpose = Purpose::kClient;
   bool failed = false;  // an ErrorResponse came
   std::string bytes;
-  // Of a Query: one per statement, in order, null where there is nothing to remember; of an Execute: at most one.
+  // Of a Query: one per statement, in order, null where there is nothing to remember; of an
+  // Execute: at most one.
   absl::InlinedVector<std::unique_ptr<StatementEffect>, 1> effects;
   size_t next_effect = 0;
   uint64_t prepared_id = 0;  // Parse: the statement that it puts on the server

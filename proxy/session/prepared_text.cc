@@ -40,8 +40,7 @@ const Analysis& PreparedText::Current(Router& router) const {
 
 Ref<const PreparedText> PreparedTexts::Intern(PreparedText::Kind kind, std::string_view text,
                                               std::string_view parameter_types,
-                                              const SqlContext& context,
-                                              uint64_t schema_version) {
+                                              const SqlContext& context, uint64_t schema_version) {
   std::string key = fmt::format("{} {} {} {} {} ", static_cast<int>(kind), schema_version,
                                 context.id, parameter_types.size(), text.size());
   key.append(parameter_types).append(text);
@@ -56,8 +55,8 @@ Ref<const PreparedText> PreparedTexts::Intern(PreparedText::Kind kind, std::stri
 Ref<const PreparedText> PreparedTexts::MakeUnnamed(std::string_view text,
                                                    std::string_view parameter_types,
                                                    const SqlContext& context) {
-  return Ref<const PreparedText>(new PreparedText(nullptr, next_id_++, PreparedText::Kind::kProtocol,
-                                                  text, parameter_types, context, {}));
+  return Ref<const PreparedText>(new PreparedText(
+      nullptr, next_id_++, PreparedText::Kind::kProtocol, text, parameter_types, context, {}));
 }
 
 }  // namespace meridian

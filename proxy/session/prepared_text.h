@@ -1,8 +1,10 @@
-// A prepared statement as a client made it: its text, its parameter types, and what the router says of it.
+// A prepared statement as a client made it: its text, its parameter types, and what the router says
+// of it.
 //
-// Interned per worker for named statements, so that sessions which prepare the same text share one statement on each
-// server connection. A text that was prepared before a change of the schema is another statement than the same text
-// prepared after it: a server that holds the old one would answer "cached plan must not change result type".
+// Interned per worker for named statements, so that sessions which prepare the same text share one
+// statement on each server connection. A text that was prepared before a change of the schema is
+// another statement than the same text prepared after it: a server that holds the old one would
+// answer "cached plan must not change result type".
 #pragma once
 
 #include <cstdint>
@@ -27,9 +29,10 @@ class PreparedText : public RefCounted {
 
   const uint64_t id;
   const Kind kind;
-  const std::string text;             // kSql: what stands behind PREPARE name [(types)] AS
-  const std::string parameter_types;  // kProtocol: OIDs in network order; kSql: the list in parentheses, or empty
-  const SqlContext& context;          // of the session that made it
+  const std::string text;  // kSql: what stands behind PREPARE name [(types)] AS
+  const std::string
+      parameter_types;  // kProtocol: OIDs in network order; kSql: the list in parentheses, or empty
+  const SqlContext& context;  // of the session that made it
 
   // The name on server connections; no client's statement has a name that begins so.
   std::string ServerName() const { return ServerNameOf(id); }

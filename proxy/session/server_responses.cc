@@ -50,7 +50,8 @@ void Session::OnUnexpectedEvent(const MessageStream::Event& event) {
       out.Borrow(event.bytes);
       break;
     case wire::kErrorResponse:
-      // A dying server says why; what the client learns of it is decided when the connection closes.
+      // A dying server says why; what the client learns of it is decided when the connection
+      // closes.
       dying_words_ = wire::ToSqlError(wire::ParseErrorFields(event.body()));
       break;
     default:
@@ -99,8 +100,7 @@ void Session::OnPendingEvent(Participant& participant, const MessageStream::Even
     case wire::kNotification:
       // Notices of injected statements are not the client's business.
       if (pending_.front().show == Pending::Show::kForward ||
-          pending_.front().show == Pending::Show::kHideReady ||
-          event.type == wire::kNotification) {
+          pending_.front().show == Pending::Show::kHideReady || event.type == wire::kNotification) {
         out.Borrow(event.bytes);
       }
       return;
@@ -156,11 +156,11 @@ void Session::OnError(const MessageStream::Event& event) {
   pending.failed = true;
   if (pending.show == Pending::Show::kReplaceError) {
     out.Append(pending.bytes);
-  } else if (pending.show == Pending::Show::kForward ||
-             pending.show == Pending::Show::kHideReady) {
+  } else if (pending.show == Pending::Show::kForward || pending.show == Pending::Show::kHideReady) {
     if (prelude_error_) {
       // The transaction could not be opened here as the client wants it: that is the error.
-      wire::AppendError(out.Own(), wire::Severity::kError, *std::exchange(prelude_error_, std::nullopt));
+      wire::AppendError(out.Own(), wire::Severity::kError,
+                        *std::exchange(prelude_error_, std::nullopt));
     } else if (event.kept) {
       out.Append(event.bytes);
     } else {
@@ -172,9 +172,10 @@ void Session::OnError(const MessageStream::Event& event) {
     OnInjectedError(wire::ToSqlError(wire::ParseErrorFields(event.body())));
     if (closing_) return;
   }
-  if (pending_.front().request == wire::kQuery || pending_.front().request == wire::kFunctionCall) return;
-  // PostgreSQL skips everything up to Sync, and so do the answers. Where the Sync was not sent yet, the client's
-  // messages up to it are skipped here too.
+  if (pending_.front().request == wire::kQuery || pending_.front().request == wire::kFunctionCall)
+    return;
+  // PostgreSQL skips everything up to Sync, and so do the answers. Where the Sync was not sent yet,
+  // the client's messages up to it are skipped here too.
   ForgetFailedParse();
   bool synced = false;
   while (!pending_.empty()) {
@@ -211,7 +212,8 @@ void Session::OnInjectedError(SqlError error) {
       prelude_error_ = std::move(error);
       break;
     case Pending::Purpose::kSettings:
-      // The statement behind it runs with other settings than the client believes: nothing it says can be trusted.
+      // The statement behind it runs with other settings than the client believes: nothing it says
+      // can be trusted.
       error.message = "could not restore the session's settings on a server: " + error.message;
       Fatal(error);
       break;
@@ -225,7 +227,8 @@ void Session::OnReady(Participant& participant, const MessageStream::Event& even
   const char status = event.body().empty() ? wire::kIdle : event.body()[0];
   Pending& pending = pending_.front();
   const bool visible = pending.show == Pending::Show::kForward;
-  const bool statement = pending.request == wire::kQuery && (visible || pending.show == Pending::Show::kHideReady);
+  const bool statement =
+      pending.request == wire::kQuery && (visible || pending.show == Pending::Show::kHideReady);
   if (statement && !pending.failed) CountStatement(Outcome::kOk);
   copy_in_ = nullptr;
   expect_copy_in_ = false;
@@ -287,7 +290,8 @@ void Session::OnServerClosed(Server& server, const SqlError& reason) {
   if (fanout_ != nullptr && fanout_->Has(server)) fanout_->OnClosed(server, reason);
   participants_.erase(participants_.begin() + (participant - participants_.data()));
   if (!matters) return;
-  // As PostgreSQL itself: a session whose server process is gone is gone. The client sees what the server said last.
+  // As PostgreSQL itself: a session whose server process is gone is gone. The client sees what the
+  // server said last.
   SqlError error = dying_words_ ? *dying_words_ : reason;
   if (active_ == &server) pending_.clear();
   if (batch_server_ == &server) batch_server_ = nullptr;

@@ -215,14 +215,15 @@ void Session::Fatal(const SqlError& error) {
 
 void Session::OnClientClosed() { CloseNow(); }
 
-// Gives up everything. Servers that are busy are told to stop and closed; those that only hold an open transaction are
-// rolled back and used again.
+// Gives up everything. Servers that are busy are told to stop and closed; those that only hold an
+// open transaction are rolled back and used again.
 void Session::CloseNow() {
   if (closing_) return;
   closing_ = true;
   if (waiting_) host_.pools().Forget(*this);
   waiting_ = false;
-  const bool busy = fanout_ != nullptr || broadcast_ != nullptr || batch_server_ != nullptr || copy_in_ != nullptr || copy_left_ > 0;
+  const bool busy = fanout_ != nullptr || broadcast_ != nullptr || batch_server_ != nullptr ||
+                    copy_in_ != nullptr || copy_left_ > 0;
   for (const Participant& participant : participants_) {
     Server& server = *participant.server;
     server.owner = nullptr;
@@ -231,11 +232,11 @@ void Session::CloseNow() {
       host_.CancelServer(server);
       host_.pools().Return(server, Release::kDrop);
     } else if (server.transaction_status != wire::kIdle) {
-      host_.pools().Return(server, participant.pinned || participant.unclean ? Release::kDrop
-                                                                             : Release::kRollback);
+      host_.pools().Return(
+          server, participant.pinned || participant.unclean ? Release::kDrop : Release::kRollback);
     } else {
-      host_.pools().Return(server, participant.pinned || participant.unclean ? Release::kReset
-                                                                             : Release::kClean);
+      host_.pools().Return(
+          server, participant.pinned || participant.unclean ? Release::kReset : Release::kClean);
     }
   }
   SetPin(PinReason::kNone);
@@ -305,8 +306,8 @@ size_t Session::ParticipantsInTransaction() const {
                     [](const Participant& participant) { return participant.in_transaction; }));
 }
 
-// The shard for statements that any shard can answer: the one that the batch, the transaction or a pin already
-// uses, so that no other needs to join.
+// The shard for statements that any shard can answer: the one that the batch, the transaction or a
+// pin already uses, so that no other needs to join.
 ShardIndex Session::AtHand() const {
   for (const Participant& participant : participants_) {
     if (participant.server == batch_server_) return participant.shard;
@@ -365,8 +366,8 @@ absl::StatusOr<Session::Participant*> Session::Enlist(ShardIndex shard) {
   return participant;
 }
 
-// What must reach the server before the statement: the session's settings, and the open transaction. Sent ahead of the
-// statement without waiting for the answers.
+// What must reach the server before the statement: the session's settings, and the open
+// transaction. Sent ahead of the statement without waiting for the answers.
 void Session::SendPrelude(Participant& participant) {
   Server& server = *participant.server;
   if (server.settings.get() != settings_.get()) {
@@ -406,17 +407,19 @@ void Session::ReleaseParticipants(bool all) {
       continue;
     }
     Server& server = *participant.server;
-    const Release how = participant.pinned || participant.unclean ? Release::kReset : Release::kClean;
+    const Release how =
+        participant.pinned || participant.unclean ? Release::kReset : Release::kClean;
     server.owner = nullptr;
     participants_.erase(participants_.begin() + static_cast<ptrdiff_t>(i));
     host_.pools().Return(server, how);
   }
 }
 
-// Called when something has ended: gives servers back where nothing is owed any more, and goes on with the input.
+// Called when something has ended: gives servers back where nothing is owed any more, and goes on
+// with the input.
 void Session::OnIdle() {
-  if (closing_ || !pending_.empty() || fanout_ != nullptr || broadcast_ != nullptr || fanout_result_ ||
-      script_ != nullptr || waiting_) {
+  if (closing_ || !pending_.empty() || fanout_ != nullptr || broadcast_ != nullptr ||
+      fanout_result_ || script_ != nullptr || waiting_) {
     return;
   }
   active_ = nullptr;
@@ -447,7 +450,8 @@ void Session::OnMapChanged(const ShardMap& before, const ShardMap& after) {
     participant.shard = shard.value_or(ShardIndex{kMaxShards});
   }
   if (waiting_) {
-    waiting_for_ = after.FindShard(before.shard(waiting_for_).name).value_or(ShardIndex{kMaxShards});
+    waiting_for_ =
+        after.FindShard(before.shard(waiting_for_).name).value_or(ShardIndex{kMaxShards});
   }
   cursors_.clear();
 }
@@ -471,9 +475,9 @@ absl::StatusOr<RouteHints> Session::Hints() const {
 
 const SqlContext& Session::Context() {
   if (context_ == nullptr) {
-    const Settings& local =
-        transaction_.open() ? *transaction_.local : *host_.settings().Empty();
-    context_ = &host_.contexts().Of(identity_.user, identity_.default_search_path, *settings_, local);
+    const Settings& local = transaction_.open() ? *transaction_.local : *host_.settings().Empty();
+    context_ =
+        &host_.contexts().Of(identity_.user, identity_.default_search_path, *settings_, local);
   }
   return *context_;
 }

@@ -1,13 +1,15 @@
-// One logged-in client: a transition function from the client's bytes and the servers' bytes to bytes for both.
+// One logged-in client: a transition function from the client's bytes and the servers' bytes to
+// bytes for both.
 //
 // Pure: no sockets, no clock; everything outside is asked of SessionHost. One worker's thread only.
 //
-// How it works. Client messages are handled one after the other. A handler that cannot go on (it needs a server
-// connection that is not there yet, or the answers to what was sent before) changes nothing and returns kBlocked; the
-// message stays in the inbox and is handled again when something has happened. So no handler is ever half done.
+// How it works. Client messages are handled one after the other. A handler that cannot go on (it
+// needs a server connection that is not there yet, or the answers to what was sent before) changes
+// nothing and returns kBlocked; the message stays in the inbox and is handled again when something
+// has happened. So no handler is ever half done.
 //
-// Servers that work for the session are its participants. All but the pinned ones are given back as soon as the
-// session is outside of a transaction and owes its client nothing.
+// Servers that work for the session are its participants. All but the pinned ones are given back as
+// soon as the session is outside of a transaction and owes its client nothing.
 #pragma once
 
 #include <absl/container/inlined_vector.h>
@@ -99,7 +101,7 @@ class Session final : public ServerOwner, public PoolClient {
     ShardIndex shard;
     Server* server = nullptr;
     bool in_transaction = false;
-    bool wrote = false;   // in the current transaction
+    bool wrote = false;  // in the current transaction
     bool pinned = false;
     bool unclean = false;  // holds state of the session: reset it before anybody else gets it
   };
@@ -128,16 +130,17 @@ class Session final : public ServerOwner, public PoolClient {
     size_t next = 0;
     bool aborted = false;
     uint64_t generation = 0;  // of the router that made the analysis
-    bool atomic = false;  // wrapped in a transaction of our own
+    bool atomic = false;      // wrapped in a transaction of our own
   };
 
   // One statement about to be run.
   struct Unit {
     const Statement& statement;
-    std::string_view text;        // of the statement
-    Values values;                // ranges relative to values.text
-    std::string_view message;     // the whole Query message, if it holds this statement alone; else empty
-    bool final = true;            // ReadyForQuery follows
+    std::string_view text;  // of the statement
+    Values values;          // ranges relative to values.text
+    std::string_view
+        message;        // the whole Query message, if it holds this statement alone; else empty
+    bool final = true;  // ReadyForQuery follows
   };
 
   // --- session.cc: input, ends, participants
@@ -154,7 +157,8 @@ class Session final : public ServerOwner, public PoolClient {
   void ReleaseParticipants(bool all);
   Participant* FindParticipant(ShardIndex shard);
   Participant* FindParticipant(const Server& server);
-  // The participant for the shard, made ready (settings, BEGIN); nullptr: blocked; an error: the pool's.
+  // The participant for the shard, made ready (settings, BEGIN); nullptr: blocked; an error: the
+  // pool's.
   absl::StatusOr<Participant*> Enlist(ShardIndex shard);
   absl::StatusOr<Participant*> Acquire(ShardIndex shard);
   void SendPrelude(Participant& participant);
@@ -324,12 +328,13 @@ class Session final : public ServerOwner, public PoolClient {
   std::unique_ptr<Script> script_;
   std::unique_ptr<Fanout> fanout_;
   std::optional<absl::StatusOr<std::string>> fanout_result_;  // the tag
+  bool copy_fanout_ = false;  // COPY FROM STDIN: its result is told at once
   std::unique_ptr<Broadcast> broadcast_;
-  bool readers_ended_ = false;               // of a COMMIT or ROLLBACK that is under way
-  std::optional<absl::Status> end_failed_;   // why that COMMIT has become a ROLLBACK
+  bool readers_ended_ = false;              // of a COMMIT or ROLLBACK that is under way
+  std::optional<absl::Status> end_failed_;  // why that COMMIT has become a ROLLBACK
 
-  Server* copy_in_ = nullptr;      // COPY FROM STDIN runs there
-  bool expect_copy_in_ = false;    // one was sent, its CopyInResponse did not come yet
+  Server* copy_in_ = nullptr;    // COPY FROM STDIN runs there
+  bool expect_copy_in_ = false;  // one was sent, its CopyInResponse did not come yet
   bool schema_wait_ = false;
   bool schema_changed_ = false;  // by the running statement
   bool closing_ = false;

@@ -68,11 +68,13 @@ bool Session::HasEffect(const Statement& statement) {
 }
 
 absl::Status Session::CheckSetting(const Statement& statement) {
-  if (statement.verb != Verb::kSet || statement.name != "client_encoding" || statement.arguments.empty()) {
+  if (statement.verb != Verb::kSet || statement.name != "client_encoding" ||
+      statement.arguments.empty()) {
     return absl::OkStatus();
   }
   const std::string& encoding = statement.arguments[0];
-  return IsSupportedClientEncoding(encoding) ? absl::OkStatus() : UnsupportedClientEncoding(encoding);
+  return IsSupportedClientEncoding(encoding) ? absl::OkStatus()
+                                             : UnsupportedClientEncoding(encoding);
 }
 
 bool Session::IsLocal(const Statement& statement) const {
@@ -112,10 +114,11 @@ bool Session::IsLocal(const Statement& statement) const {
 // Failed by the proxy (a refused statement) while the servers' transactions are still good.
 bool Session::FailedHereOnly() const {
   if (!transaction_.failed()) return false;
-  return std::any_of(participants_.begin(), participants_.end(), [](const Participant& participant) {
-    return participant.in_transaction &&
-           participant.server->transaction_status != wire::kFailedTransaction;
-  });
+  return std::any_of(participants_.begin(), participants_.end(),
+                     [](const Participant& participant) {
+                       return participant.in_transaction &&
+                              participant.server->transaction_status != wire::kFailedTransaction;
+                     });
 }
 
 Session::Progress Session::RunLocal(const Statement& statement, std::string_view text,
@@ -155,8 +158,9 @@ Session::Progress Session::RunLocal(const Statement& statement, std::string_view
 }
 
 void Session::Warn(std::string_view sqlstate, std::string message) {
-  wire::AppendError(out.Own(), wire::Severity::kWarning,
-                    {.sqlstate = std::string(sqlstate), .message = std::move(message), .detail = {}, .hint = {}});
+  wire::AppendError(
+      out.Own(), wire::Severity::kWarning,
+      {.sqlstate = std::string(sqlstate), .message = std::move(message), .detail = {}, .hint = {}});
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -174,7 +178,8 @@ absl::StatusOr<std::string> Session::BeginTransaction(std::string_view text) {
   return StartsWithWord(text, "start") ? "START TRANSACTION" : "BEGIN";
 }
 
-// Sends `sql` to all servers in the transaction; the handler comes here again when all have answered.
+// Sends `sql` to all servers in the transaction; the handler comes here again when all have
+// answered.
 Session::Progress Session::BroadcastInTransaction(std::string_view sql, bool writers, bool readers,
                                                   absl::StatusOr<std::string>* tag) {
   if (broadcast_ == nullptr) {
@@ -196,14 +201,15 @@ Session::Progress Session::BroadcastInTransaction(std::string_view sql, bool wri
   return Progress::kDone;
 }
 
-// Who only read commits first, since it may still fail (a serialization failure) while the writer can be rolled back;
-// the one writer's COMMIT then is the decision.
+// Who only read commits first, since it may still fail (a serialization failure) while the writer
+// can be rolled back; the one writer's COMMIT then is the decision.
 Session::Progress Session::EndTransaction(std::string_view command, bool chain,
                                           absl::StatusOr<std::string>* tag) {
   const std::string what(command);
   if (!transaction_.open() || (transaction_.implicit() && script_ == nullptr)) {
     if (chain) {
-      *tag = SqlStatus(kNoActiveTransaction, what + " AND CHAIN can only be used in transaction blocks");
+      *tag = SqlStatus(kNoActiveTransaction,
+                       what + " AND CHAIN can only be used in transaction blocks");
     } else {
       Warn(kNoActiveTransaction, "there is no transaction in progress");
       *tag = what;
@@ -265,7 +271,8 @@ void Session::FinishTransaction(bool committed, bool chain) {
   }
 }
 
-// Savepoints, SET TRANSACTION and SET LOCAL in a transaction that no server, or more than one, has joined.
+// Savepoints, SET TRANSACTION and SET LOCAL in a transaction that no server, or more than one, has
+// joined.
 Session::Progress Session::RunInTransaction(const Statement& statement, std::string_view text,
                                             absl::StatusOr<std::string>* tag) {
   const bool open = transaction_.open() && !transaction_.implicit();
@@ -286,8 +293,8 @@ Session::Progress Session::RunInTransaction(const Statement& statement, std::str
                                                " can only be used in transaction blocks");
     return Progress::kDone;
   }
-  const bool needs_savepoint = statement.verb == Verb::kReleaseSavepoint ||
-                               statement.verb == Verb::kRollbackToSavepoint;
+  const bool needs_savepoint =
+      statement.verb == Verb::kReleaseSavepoint || statement.verb == Verb::kRollbackToSavepoint;
   if (needs_savepoint && !transaction_.HasSavepoint(statement.name)) {
     *tag = SqlStatus(kInvalidSavepoint, "savepoint \"" + statement.name + "\" does not exist");
     return Progress::kDone;
@@ -389,7 +396,8 @@ Session::Progress Session::ResetSettings(const Statement& statement,
 
 Session::Progress Session::DiscardAll(absl::StatusOr<std::string>* tag) {
   if (transaction_.open()) {
-    *tag = SqlStatus(sqlstate::kActiveTransaction, "DISCARD ALL cannot run inside a transaction block");
+    *tag = SqlStatus(sqlstate::kActiveTransaction,
+                     "DISCARD ALL cannot run inside a transaction block");
     return Progress::kDone;
   }
   Statement reset;

@@ -1,4 +1,5 @@
-// How a session runs a statement on several shards: which servers, which messages for each, and how it ends.
+// How a session runs a statement on several shards: which servers, which messages for each, and how
+// it ends.
 
 #include <algorithm>
 
@@ -50,8 +51,8 @@ std::string QueryMessage(std::string_view text) {
 }
 
 // What a statement by the extended protocol needs on each shard, in one piece.
-std::string ExtendedRequest(std::string_view text, std::string_view types, std::string_view bind_rest,
-                            bool describe) {
+std::string ExtendedRequest(std::string_view text, std::string_view types,
+                            std::string_view bind_rest, bool describe) {
   std::string request;
   wire::AppendParse(request, {}, text, types);
   wire::MessageBuilder(request, wire::kBind).U8(0).U8(0).Bytes(bind_rest);
@@ -93,9 +94,10 @@ std::string SubsetTypes(std::string_view types, const std::vector<uint16_t>& par
 
 absl::Status Session::CheckFanout(const Statement& statement, const Decision& decision) const {
   if (decision.route == Route::kConcat) return absl::OkStatus();
-  if (transaction_.open()) {
-    return Refused("writing on several shards inside of a transaction is not supported",
-                   "Run the statement on its own, outside of BEGIN and of a text of several statements.");
+  if (transaction_.open() || (statement.verb == Verb::kCopyIn && script_ != nullptr)) {
+    return Refused(
+        "writing on several shards inside of a transaction is not supported",
+        "Run the statement on its own, outside of BEGIN and of a text of several statements.");
   }
   if (statement.needs_own_transaction) {
     return Refused("this command cannot be made atomic over several shards",
@@ -116,7 +118,8 @@ Session::Progress Session::EnlistAll(const ShardSet& shards, absl::Status* error
       progress = Progress::kBlocked;
     }
   });
-  if (progress == Progress::kDone && error->ok() && !pending_.empty()) progress = Progress::kBlocked;
+  if (progress == Progress::kDone && error->ok() && !pending_.empty())
+    progress = Progress::kBlocked;
   return progress;
 }
 
@@ -142,7 +145,8 @@ Session::Progress Session::StartFanout(const Unit& unit, const Decision& decisio
   MakeFanout(unit.statement, decision, std::move(options));
   if (decision.route == Route::kSplit) {
     for (const ShardInsert& insert : inserts) {
-      fanout_->AddBranch(insert.shard, *FindParticipant(insert.shard)->server, QueryMessage(insert.text));
+      fanout_->AddBranch(insert.shard, *FindParticipant(insert.shard)->server,
+                         QueryMessage(insert.text));
     }
   } else {
     decision.shards.ForEach([&](ShardIndex shard) {
@@ -150,7 +154,10 @@ Session::Progress Session::StartFanout(const Unit& unit, const Decision& decisio
     });
   }
   fanout_->Start();
-  return Progress::kBlocked;
+  if (unit.statement.verb != Verb::kCopyIn) return Progress::kBlocked;
+  // The client's data comes behind this message, so the message must be done with.
+  copy_fanout_ = true;
+  return Progress::kDone;
 }
 
 void Session::MakeFanout(const Statement& statement, const Decision& decision,
@@ -167,7 +174,8 @@ void Session::MakeFanout(const Statement& statement, const Decision& decision,
   fanout_ = std::make_unique<Fanout>(host_, out, std::move(options));
 }
 
-// The fan-out is over: its result waits for the message that started it, which is handled again now.
+// The fan-out is over: its result waits for the message that started it, which is handled again
+// now.
 void Session::OnFanoutDone() {
   if (fanout_->error()) {
     fanout_result_ = ToStatus(*fanout_->error());
@@ -176,6 +184,13 @@ void Session::OnFanoutDone() {
     fanout_result_ = fanout_->Tag();
   }
   fanout_.reset();
+  if (!std::exchange(copy_fanout_, false)) return;
+  const absl::StatusOr<std::string> result = *std::exchange(fanout_result_, std::nullopt);
+  if (result.ok()) {
+    FinishUnit(*result, true);
+  } else {
+    FailUnit(result.status(), true);
+  }
 }
 
 Session::Progress Session::TakeFanoutResult(const Unit& unit) {
@@ -194,8 +209,11 @@ Session::Progress Session::TakeFanoutResult(const Unit& unit) {
 Session::Progress Session::BindFanout(const Ref<const PreparedText>& prepared,
                                       const wire::BindView& bind) {
   Portal& portal = portals_[std::string(bind.portal)];
-  portal = {.kind = Portal::Kind::kFanout, .prepared = prepared, .bind_rest = std::string(bind.after_names)};
-  unplaced_.push_back({.request = wire::kBind, .prepared = {}, .name = {}, .bytes = {}, .local = true});
+  portal = {.kind = Portal::Kind::kFanout,
+            .prepared = prepared,
+            .bind_rest = std::string(bind.after_names)};
+  unplaced_.push_back(
+      {.request = wire::kBind, .prepared = {}, .name = {}, .bytes = {}, .local = true});
   wire::AppendEmptyMessage(unplaced_.back().bytes, wire::kBindComplete);
   return Progress::kDone;
 }
@@ -203,8 +221,9 @@ Session::Progress Session::BindFanout(const Ref<const PreparedText>& prepared,
 Session::Progress Session::ExecuteFanout(const Portal& portal, uint32_t max_rows) {
   if (fanout_result_) return TakeExecuteResult();
   if (batch_wrote_ && batch_server_ != nullptr && !transaction_.open()) {
-    FailBatch(Refused("statements of one pipeline without Sync between them would write on several shards",
-                      "Send Sync after each statement."));
+    FailBatch(Refused(
+        "statements of one pipeline without Sync between them would write on several shards",
+        "Send Sync after each statement."));
     return Progress::kDone;
   }
   // Parse messages before it are answered here: the text is sent to every shard anyway.
@@ -224,9 +243,14 @@ Session::Progress Session::ExecuteFanout(const Portal& portal, uint32_t max_rows
   body.append(portal.bind_rest);
   wire::BindView bind;
   absl::Status status = wire::ParseBind(body, &bind);
-  auto decision = status.ok() ? DecideBind(*portal.prepared, bind) : absl::StatusOr<Decision>(status);
+  auto decision =
+      status.ok() ? DecideBind(*portal.prepared, bind) : absl::StatusOr<Decision>(status);
   status = decision.status();
   if (status.ok()) status = CheckFanout(statement, *decision);
+  if (status.ok() && statement.verb == Verb::kCopyIn) {
+    status = Refused("COPY FROM STDIN to several shards by the extended protocol is not supported",
+                     "Send COPY as a simple query.");
+  }
   if (status.ok() && max_rows != 0) {
     status = Refused("a row limit on a statement that runs on several shards is not supported",
                      "Fetch all rows: set the fetch size and the maximum of rows to 0.");
@@ -266,18 +290,17 @@ absl::Status Session::StartPortal(const Portal& portal, const wire::BindView& bi
     if (statement.returns_rows) options.row_order = RowOrder(*split);
     MakeFanout(statement, decision, std::move(options));
     for (const ShardInsert& insert : *split) {
-      fanout_->AddBranch(insert.shard, *FindParticipant(insert.shard)->server,
-                         ExtendedRequest(insert.text, SubsetTypes(prepared.parameter_types, insert.parameters),
-                                         SubsetBind(bind, insert.parameters), portal.describe));
+      fanout_->AddBranch(
+          insert.shard, *FindParticipant(insert.shard)->server,
+          ExtendedRequest(insert.text, SubsetTypes(prepared.parameter_types, insert.parameters),
+                          SubsetBind(bind, insert.parameters), portal.describe));
     }
   } else {
     MakeFanout(statement, decision, std::move(options));
     decision.shards.ForEach([&](ShardIndex shard) {
-      // A server in COPY mode would take the Sync for a part of the data: COPY goes by the simple protocol.
-      fanout_->AddBranch(shard, *FindParticipant(shard)->server,
-                         statement.verb == Verb::kCopyIn
-                             ? QueryMessage(prepared.text)
-                             : ExtendedRequest(prepared.text, prepared.parameter_types, rest, portal.describe));
+      fanout_->AddBranch(
+          shard, *FindParticipant(shard)->server,
+          ExtendedRequest(prepared.text, prepared.parameter_types, rest, portal.describe));
     });
   }
   // Its unnamed statement is another one now.

@@ -1,4 +1,5 @@
-// What a session asks of the worker that it lives in. The worker (proxy/net) implements it; tests have their own.
+// What a session asks of the worker that it lives in. The worker (proxy/net) implements it; tests
+// have their own.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -35,15 +36,18 @@ class SessionHost {
   virtual Analysis& scratch_analysis() = 0;
   virtual uint64_t NowUs() = 0;  // monotonic
 
-  // `session` has bytes to write, or wants to be asked again whether it reads: at the end of this event.
+  // `session` has bytes to write, or wants to be asked again whether it reads: at the end of this
+  // event.
   virtual void MarkDirty(Session& session) = 0;
   // The session is over: write what it has queued, then close.
   virtual void CloseClient(Session& session) = 0;
 
-  // The pool of the shard's primary for this session's user and database. 57P03 where no primary is known.
+  // The pool of the shard's primary for this session's user and database. 57P03 where no primary is
+  // known.
   virtual absl::StatusOr<Pool*> PoolOf(Session& session, ShardIndex shard) = 0;
   virtual ServerPools& pools() = 0;
-  // Sends a CancelRequest for what the server is doing; the server is kept from others until it has arrived.
+  // Sends a CancelRequest for what the server is doing; the server is kept from others until it has
+  // arrived.
   virtual void CancelServer(Server& server) = 0;
   // Stops or resumes reading from a server (it is not its turn to be merged).
   virtual void SetReading(Server& server, bool on) = 0;

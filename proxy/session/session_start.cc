@@ -95,7 +95,8 @@ void SessionStart::OnServerClosed(Server& server, const SqlError& reason) {
 }
 
 void SessionStart::Finish(absl::StatusOr<ParameterList> parameters) {
-  const std::string path = pool_.profile() != nullptr ? pool_.profile()->search_path : std::string();
+  const std::string path =
+      pool_.profile() != nullptr ? pool_.profile()->search_path : std::string();
   Server* const server = std::exchange(server_, nullptr);
   if (server != nullptr) {
     server->owner = nullptr;

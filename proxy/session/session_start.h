@@ -1,7 +1,9 @@
-// What stands between a proven identity and the first ReadyForQuery: a server of the user's database says what the
-// client must be told (ParameterStatus), and whether it takes the settings that the client asked for at its start.
+// What stands between a proven identity and the first ReadyForQuery: a server of the user's
+// database says what the client must be told (ParameterStatus), and whether it takes the settings
+// that the client asked for at its start.
 //
-// Pure. The answers are kept per worker by (pool, settings), so that only the first client of a kind needs a server.
+// Pure. The answers are kept per worker by (pool, settings), so that only the first client of a
+// kind needs a server.
 #pragma once
 
 #include <functional>
@@ -20,7 +22,8 @@ using ParameterList = std::vector<std::pair<std::string, std::string>>;
 class SessionStart final : public ServerOwner, public PoolClient {
  public:
   // Called once, with what to tell the client or the error that ends its connection.
-  using Done = std::function<void(absl::StatusOr<ParameterList> parameters, std::string search_path)>;
+  using Done =
+      std::function<void(absl::StatusOr<ParameterList> parameters, std::string search_path)>;
 
   SessionStart(ServerPools& pools, Pool& pool, Ref<const Settings> settings, Done done);
   ~SessionStart();

@@ -10,8 +10,9 @@ namespace meridian {
 namespace {
 
 absl::Status InFailedTransaction() {
-  return SqlStatus(sqlstate::kInFailedTransaction,
-                   "current transaction is aborted, commands ignored until end of transaction block");
+  return SqlStatus(
+      sqlstate::kInFailedTransaction,
+      "current transaction is aborted, commands ignored until end of transaction block");
 }
 
 // The ranges of the literals of one part, relative to the part.
@@ -71,8 +72,8 @@ Session::Progress Session::RunSingle(std::string_view message, const Analysis& a
   return RunUnit(unit);
 }
 
-// Several statements that all go to one shard travel as they came, so that PostgreSQL itself makes them one implicit
-// transaction. False: they cannot.
+// Several statements that all go to one shard travel as they came, so that PostgreSQL itself makes
+// them one implicit transaction. False: they cannot.
 bool Session::SendScriptWhole(std::string_view message, std::string_view text,
                               const Analysis& analysis, Progress* progress) {
   if (transaction_.failed() || participants_.size() > 1) return false;
@@ -130,8 +131,8 @@ Session::Progress Session::StartScript(std::string_view text) {
   return ContinueScript(text);
 }
 
-// Runs the statements of a text one after the other, each where it belongs; as PostgreSQL does it, all that stand
-// outside of an explicit transaction are one.
+// Runs the statements of a text one after the other, each where it belongs; as PostgreSQL does it,
+// all that stand outside of an explicit transaction are one.
 Session::Progress Session::ContinueScript(std::string_view text) {
   while (script_ != nullptr) {
     if (!pending_.empty() || fanout_ != nullptr) return Progress::kBlocked;
@@ -216,8 +217,8 @@ Session::Progress Session::RunDecided(const Unit& unit, const Decision& decision
       decision.route != Route::kOne) {
     return StartFanout(unit, decision);
   }
-  const ShardIndex shard = decision.route == Route::kOne ? decision.shards.first()
-                                                         : PreferredShard(unit.statement);
+  const ShardIndex shard =
+      decision.route == Route::kOne ? decision.shards.first() : PreferredShard(unit.statement);
   auto participant = Enlist(shard);
   if (participant.ok() && *participant == nullptr) return Progress::kBlocked;
   absl::Status status = participant.status();

@@ -8,7 +8,8 @@
 namespace meridian {
 namespace {
 
-const std::string* FindSetting(std::string_view name, const Settings& session, const Settings& local) {
+const std::string* FindSetting(std::string_view name, const Settings& session,
+                               const Settings& local) {
   const std::string* value = local.Find(name);
   return value != nullptr ? value : session.Find(name);
 }
@@ -39,7 +40,8 @@ std::vector<std::string> SearchPath(std::string_view list, std::string_view user
 const SqlContext& SqlContexts::Of(std::string_view user, std::string_view default_search_path,
                                   const Settings& session, const Settings& local) {
   const std::string* role = FindSetting("role", session, local);
-  const std::string_view acting = role != nullptr && *role != "none" ? std::string_view(*role) : user;
+  const std::string_view acting =
+      role != nullptr && *role != "none" ? std::string_view(*role) : user;
   const std::string* path = FindSetting("search_path", session, local);
   const std::string* strings = FindSetting("standard_conforming_strings", session, local);
   const bool conforming = strings == nullptr || IsOn(*strings);

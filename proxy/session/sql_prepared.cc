@@ -1,5 +1,5 @@
-// PREPARE and EXECUTE by SQL. On servers the statement has a name of the proxy's, so that sessions do not collide; the
-// client's name is spliced out of the text and the proxy's in.
+// PREPARE and EXECUTE by SQL. On servers the statement has a name of the proxy's, so that sessions
+// do not collide; the client's name is spliced out of the text and the proxy's in.
 
 #include "proxy/session/session.h"
 #include "proxy/session/statement_kinds.h"
@@ -166,12 +166,11 @@ absl::StatusOr<Decision> Session::DecideExecute(const PreparedText& prepared, co
       }
       decoded[i] = (argument.negative ? "-" : "") + std::string(*value);
     }
-    parameters.push_back(
-        {.type = i < prepare->prepare_types.size() ? prepare->prepare_types[i] : 0,
-         .binary = false,
-         .value = argument.kind == ExecuteArgument::Kind::kNull
-                      ? std::nullopt
-                      : std::optional<std::string_view>(decoded[i])});
+    parameters.push_back({.type = i < prepare->prepare_types.size() ? prepare->prepare_types[i] : 0,
+                          .binary = false,
+                          .value = argument.kind == ExecuteArgument::Kind::kNull
+                                       ? std::nullopt
+                                       : std::optional<std::string_view>(decoded[i])});
   }
   return host_.router().Decide(*prepare->body, {prepared.text, literals, parameters}, *hints);
 }

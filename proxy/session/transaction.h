@@ -1,7 +1,7 @@
 // The client's transaction, which is open before any server knows of it.
 //
-// BEGIN is answered by the proxy; a server gets it, with the savepoints and local settings made since, together with
-// the first statement for its shard. Pure bookkeeping: nothing here sends.
+// BEGIN is answered by the proxy; a server gets it, with the savepoints and local settings made
+// since, together with the first statement for its shard. Pure bookkeeping: nothing here sends.
 #pragma once
 
 #include <optional>
@@ -33,7 +33,8 @@ class Transaction {
   void Fail() { failed_ = open_; }
   void MakeExplicit() { implicit_ = false; }
   // COMMIT AND CHAIN and ROLLBACK AND CHAIN: a new one with the same characteristics.
-  void Chain(Ref<const Settings> settings, MeridianSettings meridian, Ref<const Settings> no_settings);
+  void Chain(Ref<const Settings> settings, MeridianSettings meridian,
+             Ref<const Settings> no_settings);
   void End();
 
   // Statements that a server which joins later must be told.
@@ -61,7 +62,8 @@ class Transaction {
   Ref<const Settings> local;
   // What SET LOCAL meridian.* has replaced.
   std::optional<MeridianSettings> local_meridian;
-  // Whether a SET has run inside it: what a rollback leaves on the servers must be established anew.
+  // Whether a SET has run inside it: what a rollback leaves on the servers must be established
+  // anew.
   bool settings_changed = false;
 
  private:

@@ -39,7 +39,8 @@ std::optional<bool> ParseBool(std::string_view text) {
 std::optional<std::string> Canonical(uint32_t type, std::string_view text) {
   switch (type) {
     case type_oid::kInt4:
-    case type_oid::kInt8: {
+    case type_oid::kInt8:
+    case type_oid::kNumeric: {
       const auto number = ParseNumber<int64_t>(text);
       return number ? std::optional(std::to_string(*number)) : std::nullopt;
     }
@@ -62,6 +63,8 @@ std::string_view TypeName(uint32_t type) {
       return "integer";
     case type_oid::kInt8:
       return "bigint";
+    case type_oid::kNumeric:
+      return "numeric";
     case type_oid::kFloat8:
       return "double precision";
     case type_oid::kBool:

@@ -23,6 +23,7 @@ inline constexpr uint32_t kInt4 = 23;
 inline constexpr uint32_t kText = 25;
 inline constexpr uint32_t kFloat8 = 701;
 inline constexpr uint32_t kTimestamptz = 1184;
+inline constexpr uint32_t kNumeric = 1700;  // integers only
 inline constexpr uint32_t kVoid = 2278;
 }  // namespace type_oid
 

@@ -1,5 +1,6 @@
 """One real PostgreSQL server."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -97,7 +98,8 @@ class Postgres:
             return
         children = process.children(self.pid) if how == signal.SIGKILL else []
         for pid in [self.pid, *children]:
-            os.kill(pid, how)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, how)
         self._process.wait(30)
         self._process = None
 
