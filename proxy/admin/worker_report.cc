@@ -94,6 +94,8 @@ ClientRow RowOf(const AdminSession& session, SocketFacts socket) {
   row.client_id = session.client_id();
   row.user = session.user();
   row.database = kAdminDatabase;
+  row.transaction_status = session.transaction_status();
+  row.statements = session.statements_done();
   return row;
 }
 

@@ -8,6 +8,11 @@ namespace {
 
 using Op = KeyCondition::Op;
 
+// Machine-made statements may join hundreds of tables; the work grows with the square of these.
+// Beyond, nothing more is implied.
+constexpr size_t kMaxReferences = 64;
+constexpr size_t kMaxEdges = 256;
+
 // to = from holds for all rows of `to` that matter, so what is known of `from` holds for `to`.
 struct Edge {
   ColumnOf from;
@@ -64,6 +69,7 @@ class Facts {
  public:
   Facts(const Query& query, const Planning& planning) : query_(query), planning_(planning) {
     catalog_operators_ = CatalogComesFirst(planning.context.search_path);
+    if (query.references.size() > kMaxReferences) return;
     for (const Condition& condition : query.conditions) {
       AddEdges(condition, condition.expression);
     }
@@ -74,7 +80,7 @@ class Facts {
 
   KeySet KeysOf(size_t reference) {
     const TableReference& table = query_.references[reference];
-    if (table.in_view) return KeySet::All();
+    if (table.in_view || query_.references.size() > kMaxReferences) return KeySet::All();
     reference_ = reference;
     sources_.clear();
     const Distribution& distribution = planning_.map.distributions()[table.mapped->distribution];
@@ -133,7 +139,7 @@ class Facts {
   }
 
   void AddEdges(const ColumnOf& a, const ColumnOf& b, size_t begin, size_t end) {
-    if (!EqualMeansSame(a, b)) return;
+    if (edges_.size() >= kMaxEdges || !EqualMeansSame(a, b)) return;
     if (b.reference >= begin && b.reference < end) edges_.push_back({a, b});
     if (a.reference >= begin && a.reference < end) edges_.push_back({b, a});
   }

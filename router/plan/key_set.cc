@@ -12,7 +12,7 @@ constexpr size_t kMaxIntersectedBoxes = 64;
 // More arms than this are taken for all keys.
 constexpr size_t kMaxBoxes = 4096;
 // Combinations of key values that are located one by one; beyond, only the first columns count.
-constexpr size_t kMaxPoints = 4096;
+constexpr size_t kMaxPoints = 65536;
 
 // What is known of one key column within a box.
 struct ColumnRange {
@@ -228,11 +228,10 @@ KeySet KeySet::And(const KeySet& a, const KeySet& b) {
   return KeySet(std::move(boxes));
 }
 
-KeySet KeySet::Or(const KeySet& a, const KeySet& b) {
+KeySet KeySet::Or(KeySet a, KeySet b) {
   if (a.is_all() || b.is_all() || a.boxes_.size() + b.boxes_.size() > kMaxBoxes) return All();
-  absl::InlinedVector<Box, 1> boxes = a.boxes_;
-  boxes.insert(boxes.end(), b.boxes_.begin(), b.boxes_.end());
-  return KeySet(std::move(boxes));
+  for (Box& box : b.boxes_) a.boxes_.push_back(std::move(box));
+  return a;
 }
 
 std::optional<ShardSet> Owners(const KeySet& keys, const Distribution& distribution,

@@ -44,7 +44,7 @@ class KeySet {
 
   // Intersection and union; where the result would be too large, a superset of it.
   static KeySet And(const KeySet& a, const KeySet& b);
-  static KeySet Or(const KeySet& a, const KeySet& b);
+  static KeySet Or(KeySet a, KeySet b);
 
  private:
   explicit KeySet(absl::InlinedVector<Box, 1> boxes) : boxes_(std::move(boxes)) {}

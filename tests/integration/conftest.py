@@ -2,6 +2,7 @@
 to have a cluster of one's own."""
 
 import pathlib
+import signal
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -12,6 +13,20 @@ import data  # noqa: E402
 from cluster.cluster import Cluster  # noqa: E402
 from oracle import Comparison  # noqa: E402
 from wire import Wire  # noqa: E402
+
+
+# A test that hangs fails, and the run goes on.
+TEST_SECONDS_MAX = 60
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item):
+    def expired(*_):
+        raise TimeoutError(f"{item.name} takes more than {TEST_SECONDS_MAX} s")
+    signal.signal(signal.SIGALRM, expired)
+    signal.alarm(item.get_closest_marker("slow") and 4 * TEST_SECONDS_MAX or TEST_SECONDS_MAX)
+    yield
+    signal.alarm(0)
 
 
 def make_shop(cluster: Cluster):

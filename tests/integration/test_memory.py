@@ -11,6 +11,8 @@ import pytest
 import wire as w
 from cluster.cluster import Cluster
 
+pytestmark = pytest.mark.slow
+
 LIMIT_KIB = 64 * 1024
 ROW_BYTES = 1 << 20
 TOTAL_BYTES = 2 << 30

@@ -157,12 +157,12 @@ class FakeSession : public PoolClient, public ServerOwner {
 // The pools of one worker over a FakeHost.
 struct FakeWorker {
   FakeWorker(PoolBudgets& budgets, PoolLimits limits) : pools(host, budgets, settings, limits) {
-    budgets.AddWorker([this] { woken = true; });
+    budgets.AddWorker([flag = woken] { *flag = true; });
   }
   FakeWorker(PoolBudgets& budgets, PoolLimits limits, std::function<void()> waker)
       : pools(host, budgets, settings, limits) {
-    budgets.AddWorker([this, waker = std::move(waker)] {
-      woken = true;
+    budgets.AddWorker([flag = woken, waker = std::move(waker)] {
+      *flag = true;
       waker();
     });
   }
@@ -186,14 +186,15 @@ struct FakeWorker {
   }
   // Handles the wake-up, if there was one.
   void Wake() {
-    if (woken.exchange(false)) pools.OnSlotsFreed();
+    if (woken->exchange(false)) pools.OnSlotsFreed();
   }
 
   SettingsRegistry settings;
   FakeHost host;
   ShardMetrics metrics;
   ServerPools pools;
-  std::atomic<bool> woken = false;
+  // Outlives the worker in its waker.
+  std::shared_ptr<std::atomic<bool>> woken = std::make_shared<std::atomic<bool>>(false);
 };
 
 }  // namespace meridian

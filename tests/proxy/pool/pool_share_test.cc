@@ -55,11 +55,11 @@ class PoolShareTest : public testing::Test {
   }
 
   PoolBudgets budgets{0};
+  std::vector<size_t> to_wake;  // in the order in which they were woken
   std::deque<FakeWorker> all;
   std::vector<Pool*> pool;
   std::deque<std::deque<FakeSession>> sessions;
   std::map<size_t, int> turns;
-  std::vector<size_t> to_wake;  // in the order in which they were woken
 };
 
 TEST_F(PoolShareTest, TheLimitHoldsOverAllWorkers) {

@@ -649,7 +649,7 @@ TEST_F(ServerPoolsTest, ALowerLimitClosesWhatIsAboveIt) {
   FakeSession& a = Served();
   FakeSession& b = Served();
   budgets.SetLimit(1);
-  EXPECT_TRUE(worker.woken);
+  EXPECT_TRUE(*worker.woken);
   worker.Wake();
   EXPECT_EQ(host.open.size(), 2u);
   a.Return(pools);
