@@ -78,7 +78,7 @@ ClientRow RowOf(const Session& session, uint64_t wait_us, std::string applicatio
   row.user = session.identity().user;
   row.database = session.identity().database;
   row.application_name = std::move(application_name);
-  row.wait_us = session.waiting_for_server() ? wait_us : 0;
+  row.wait_us = wait_us;
   row.closing = session.closing();
   row.transaction_status = session.transaction().status();
   row.pin = session.pin_reason();

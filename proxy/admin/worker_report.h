@@ -123,7 +123,7 @@ class StatsPeriods {
   uint64_t last_length_us_ = 0;
 };
 
-// `wait_us`: how long the session has waited, where it does. `socket` and application_name are
+// `wait_us`: how long the session has waited for a server so far. `socket` and application_name are
 // taken as they are.
 ClientRow RowOf(const Session& session, uint64_t wait_us, std::string application_name,
                 SocketFacts socket);

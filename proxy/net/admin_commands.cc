@@ -6,6 +6,7 @@
 #include "proxy/admin/reports.h"
 #include "proxy/config/settings.h"
 #include "proxy/net/proxy.h"
+#include "proxy/net/worker_reports.h"
 
 namespace meridian {
 namespace {
@@ -78,36 +79,6 @@ struct Collection {
   std::vector<WorkerReport> reports;
   size_t missing = 0;
 };
-
-SocketFacts FactsOf(const ClientConnection& client) {
-  SocketFacts facts;
-  facts.address = client.peer().empty() ? "unix" : client.peer();
-  return facts;
-}
-
-WorkerReport ReportOf(Worker& worker, int number) {
-  WorkerReport report;
-  report.worker = number;
-  std::map<uint64_t, uint64_t> client_of;
-  worker.ForEachClient([&](ClientConnection& client) {
-    if (client.session() != nullptr) {
-      report.clients.push_back(RowOf(*client.session(), 0, {}, FactsOf(client)));
-      client.session()->ForEachServer([&](Server& server) { client_of[server.id] = client.id(); });
-    } else if (client.admin() != nullptr) {
-      report.clients.push_back(RowOf(*client.admin(), FactsOf(client)));
-    }
-  });
-  worker.pools().ForEachServer([&](Server& server) {
-    SocketFacts facts;
-    facts.address = server.pool.key().node.host;
-    facts.port = server.pool.key().node.port;
-    const auto client = client_of.find(server.id);
-    report.servers.push_back(RowOf(server, client == client_of.end() ? 0 : client->second, facts));
-  });
-  worker.pools().ForEachPool(
-      [&](Pool& pool) { report.pools.push_back(RowOf(pool, worker.NowUs(), false)); });
-  return report;
-}
 
 AdminResult Tagged(std::string tag) { return {.table = {}, .tag = std::move(tag)}; }
 

@@ -1,9 +1,8 @@
 #include "proxy/net/client_connection.h"
 
-#include <arpa/inet.h>
-
 #include "metrics/log.h"
 #include "proxy/net/proxy.h"
+#include "proxy/net/socket_ends.h"
 #include "proxy/net/worker.h"
 #include "proxy/wire/message_writer.h"
 
@@ -13,19 +12,8 @@ namespace {
 // A peer with more unwritten bytes than kHigh is not fed any more until it has less than kLow.
 constexpr size_t kBacklogHighBytes = 256 << 10;
 constexpr size_t kBacklogLowBytes = 64 << 10;
-
-std::string PeerName(uv_tcp_t* tcp) {
-  struct sockaddr_storage address {};
-  int size = sizeof address;
-  if (uv_tcp_getpeername(tcp, reinterpret_cast<struct sockaddr*>(&address), &size) != 0) return "";
-  char text[INET6_ADDRSTRLEN] = "";
-  if (address.ss_family == AF_INET) {
-    uv_ip4_name(reinterpret_cast<struct sockaddr_in*>(&address), text, sizeof text);
-  } else {
-    uv_ip6_name(reinterpret_cast<struct sockaddr_in6*>(&address), text, sizeof text);
-  }
-  return text;
-}
+// How long a client that has closed its sending direction is still answered.
+constexpr uint64_t kHalfClosedUs = 2'000'000;
 
 bool IsMeridianName(std::string_view name) { return name.starts_with("meridian."); }
 
@@ -34,6 +22,7 @@ bool IsMeridianName(std::string_view name) { return name.starts_with("meridian."
 ClientConnection::ClientConnection(Worker& worker, uint64_t id, bool is_unix)
     : worker_(worker),
       id_(id),
+      pid_(static_cast<uint32_t>(id & 0x7fffffff)),
       secret_(RandomBytes(4)),
       stream_(worker.loop(), worker.read_buffer(), *this, is_unix),
       opened_us_(worker.NowUs()),
@@ -47,7 +36,6 @@ bool ClientConnection::Open(int fd) {
     stream_.CloseNow();
     return false;
   }
-  if (!stream_.is_unix()) peer_ = PeerName(stream_.tcp());
   stream_.SetReading(true);
   return true;
 }
@@ -64,6 +52,7 @@ wire::OutQueue& ClientConnection::out() {
 void ClientConnection::OnRead(std::string_view bytes) {
   worker_.metrics().bytes_received.Add(bytes.size());
   active_us_ = worker_.NowUs();
+  if (stats_ != nullptr) stats_->totals.bytes_received += bytes.size();
   if (session_ != nullptr) {
     session_->OnClientBytes(bytes);
   } else if (admin_ != nullptr) {
@@ -76,11 +65,32 @@ void ClientConnection::OnRead(std::string_view bytes) {
   worker_.EndEvent();
 }
 
+// The client has sent all that it will. Usually it is gone; it may also have closed this direction
+// only, and read on (PostgreSQL answers it): a session that owes an answer gives it, for a while.
 void ClientConnection::OnReadEnd(std::string_view /*why*/) {
+  if (session_ != nullptr && session_->owes_answer()) {
+    read_ended_us_ = worker_.NowUs();
+    worker_.MarkDirty(*this);
+    worker_.EndEvent();
+    return;
+  }
+  EndAfterWrite();
+  worker_.EndEvent();
+}
+
+void ClientConnection::EndAfterWrite() {
   Abandon();
   worker_.MarkDirty(*this);
-  worker_.EndEvent();
+  stream_.Flush(out());
   stream_.CloseAfterWrite();
+}
+
+void ClientConnection::OnTick(uint64_t now_us) {
+  if (read_ended_us_ != 0 && now_us - read_ended_us_ > kHalfClosedUs) EndAfterWrite();
+}
+
+void ClientConnection::OnWriteFailed() {
+  if (read_ended_us_ != 0) EndAfterWrite();
 }
 
 void ClientConnection::Abandon() {
@@ -103,6 +113,7 @@ void ClientConnection::OnClosed() {
 void ClientConnection::FlushAll() {
   wire::OutQueue& queue = out();
   worker_.metrics().bytes_sent.Add(queue.size());
+  if (stats_ != nullptr) stats_->totals.bytes_sent += queue.size();
   stream_.Flush(queue);
   if (start_ != nullptr && start_->server() != nullptr) worker_.Flush(*start_->server());
   if (session_ == nullptr) return;
@@ -116,7 +127,11 @@ void ClientConnection::FlushAll() {
     }
   });
   ThrottleServers();
-  if (!stream_.closing() && !ended_) {
+  if (read_ended_us_ != 0 && !ended_ && !session_->owes_answer()) {
+    EndAfterWrite();
+    return;
+  }
+  if (!stream_.closing() && !ended_ && read_ended_us_ == 0) {
     stream_.SetReading(session_->WantsInput() && server_backlog < kBacklogHighBytes);
   }
 }
@@ -174,7 +189,7 @@ void ClientConnection::OnLoginBytes(std::string_view bytes) {
     case ClientLogin::Step::kFailed:
       worker_.metrics().logins_failed.Add();
       LogWarning("login failed", {{"client", id_},
-                                  {"peer", peer_},
+                                  {"peer", EndsOf(stream_).peer},
                                   {"user", login_->startup().user},
                                   {"database", login_->startup().database}});
       if (login_->roles_may_be_stale()) worker_.proxy().RefreshRoles();
@@ -193,12 +208,21 @@ void ClientConnection::OnLoggedIn(std::string_view rest) {
   early_ = std::string(rest);
   login_user_ = login_->startup().user;
   login_database_ = login_->startup().database;
+  // What is wrong from here on is said to a client that has proved who it is.
+  wire::AppendAuthentication(login_out_.Own(), wire::kAuthOk);
   if (login_->admin()) {
     StartAdmin();
     return;
   }
   if (worker_.draining()) {
     Fatal(worker_.drain_reason());
+    return;
+  }
+  if (worker_.proxy().config()->FindDatabase(login_database_) == nullptr) {
+    Fatal({.sqlstate = std::string(sqlstate::kInvalidCatalogName),
+           .message = "database \"" + login_database_ + "\" does not exist",
+           .detail = {},
+           .hint = {}});
     return;
   }
   if (!worker_.snapshot().Serves()) {
@@ -213,7 +237,6 @@ void ClientConnection::OnLoggedIn(std::string_view rest) {
 }
 
 void ClientConnection::StartAdmin() {
-  wire::AppendAuthentication(login_out_.Own(), wire::kAuthOk);
   Greet(AdminParameters());
   stream_.Flush(login_out_);
   admin_ = std::make_unique<AdminSession>(worker_, id_, login_user_);
@@ -251,48 +274,55 @@ void ClientConnection::StartSession() {
     Fatal(ToSqlError(pool.status()));
     return;
   }
-  if (const auto* known = worker_.FindStart(**pool, *startup_settings_)) {
-    FinishStart(known->parameters, known->search_path);
+  // In session mode the client has its server from the start: BackendKeyData tells its PID.
+  const bool keep_server = PoolModeOfLogin() == PoolMode::kSession;
+  const auto* known = worker_.FindStart(**pool, *startup_settings_);
+  if (known != nullptr && !keep_server) {
+    FinishStart(known->parameters, known->search_path, nullptr);
     return;
   }
   login_.reset();
   start_ = std::make_unique<SessionStart>(
-      worker_.pools(), **pool, startup_settings_,
+      worker_.pools(), **pool, startup_settings_, keep_server,
       [this, chosen = *pool](absl::StatusOr<ParameterList> parameters,
-                             const std::string& search_path) {
+                             const std::string& search_path, Server* server) {
         worker_.MarkDirty(*this);
         if (parameters.ok()) {
           worker_.RememberStart(*chosen, *startup_settings_, {*parameters, search_path});
         }
         const std::unique_ptr<SessionStart> finished = std::move(start_);
-        FinishStart(parameters, search_path);
+        FinishStart(parameters, search_path, server);
       });
   start_->Begin();
 }
 
+PoolMode ClientConnection::PoolModeOfLogin() const {
+  const DatabaseConfig* database = worker_.proxy().config()->FindDatabase(login_database_);
+  return database != nullptr ? database->pool_mode : PoolMode::kTransaction;
+}
+
 void ClientConnection::FinishStart(const absl::StatusOr<ParameterList>& parameters,
-                                   const std::string& search_path) {
+                                   const std::string& search_path, Server* server) {
   login_.reset();
   if (!parameters.ok()) {
     worker_.metrics().logins_failed.Add();
     Fatal(ToSqlError(parameters.status()));
     return;
   }
-  wire::AppendAuthentication(login_out_.Own(), wire::kAuthOk);
+  if (server != nullptr) pid_ = server->backend_pid;
   Greet(*parameters);
   stream_.Flush(login_out_);
-  const DatabaseConfig* database = worker_.proxy().config()->FindDatabase(login_database_);
-  session_ = std::make_unique<Session>(
-      worker_,
-      SessionIdentity{
-          .client_id = id_,
-          .pid = pid(),
-          .user = login_user_,
-          .database = login_database_,
-          .default_search_path = search_path,
-          .pool_mode = database != nullptr ? database->pool_mode : PoolMode::kTransaction},
-      startup_settings_, startup_meridian_);
+  session_ = std::make_unique<Session>(worker_,
+                                       SessionIdentity{.client_id = id_,
+                                                       .pid = pid(),
+                                                       .user = login_user_,
+                                                       .database = login_database_,
+                                                       .default_search_path = search_path,
+                                                       .pool_mode = PoolModeOfLogin()},
+                                       startup_settings_, startup_meridian_);
   session_->handle = this;
+  stats_ = &worker_.StatsOf(login_database_);
+  if (server != nullptr) session_->Adopt(*server, ShardMap::kDefaultShard);
   worker_.MarkDirty(*this);
   const std::string early = std::exchange(early_, std::string());
   if (!early.empty()) {

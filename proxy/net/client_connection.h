@@ -16,6 +16,8 @@ namespace meridian {
 
 class Worker;
 
+struct DatabaseStats;
+
 class ClientConnection final : public StreamOwner {
  public:
   ClientConnection(Worker& worker, uint64_t id, bool is_unix);
@@ -25,16 +27,19 @@ class ClientConnection final : public StreamOwner {
   bool Open(int fd);
 
   uint64_t id() const { return id_; }
-  uint32_t pid() const { return static_cast<uint32_t>(id_ & 0x7fffffff); }
+  // As told in BackendKeyData: of the backend in session mode, otherwise a number of ours.
+  uint32_t pid() const { return pid_; }
   const std::string& secret() const { return secret_; }
   Session* session() { return session_.get(); }
   AdminSession* admin() { return admin_.get(); }
   bool logged_in() const { return session_ != nullptr || admin_ != nullptr; }
   uint64_t opened_us() const { return opened_us_; }
   uint64_t active_us() const { return active_us_; }
-  const std::string& peer() const { return peer_; }
+  const Stream& stream() const { return stream_; }
   const std::string& user() const { return login_user_; }
   const std::string& database() const { return login_database_; }
+  // Of its database, once there is a session.
+  DatabaseStats* stats() { return stats_; }
 
   // Writes what is queued for the client and its servers; adjusts who is read from.
   void FlushAll();
@@ -42,10 +47,13 @@ class ClientConnection final : public StreamOwner {
   void CloseAfterWrite();
   // The worker is about to die: give servers back.
   void Abandon();
+  // About once a second.
+  void OnTick(uint64_t now_us);
 
   void OnRead(std::string_view bytes) override;
   void OnReadEnd(std::string_view why) override;
   void OnDrained() override;
+  void OnWriteFailed() override;
   void OnClosed() override;
 
   bool dirty = false;
@@ -55,18 +63,22 @@ class ClientConnection final : public StreamOwner {
   void OnLoggedIn(std::string_view rest);
   void StartAdmin();
   void StartSession();
-  void FinishStart(const absl::StatusOr<ParameterList>& parameters, const std::string& search_path);
+  PoolMode PoolModeOfLogin() const;
+  // `server`: the session's from now on; nullptr: none.
+  void FinishStart(const absl::StatusOr<ParameterList>& parameters, const std::string& search_path,
+                   Server* server);
+  void EndAfterWrite();
   void Greet(const ParameterList& parameters);
   void ThrottleServers();
   wire::OutQueue& out();
 
   Worker& worker_;
   const uint64_t id_;
+  uint32_t pid_;
   const std::string secret_;
   Stream stream_;
   uint64_t opened_us_;
   uint64_t active_us_;
-  std::string peer_;
   std::string login_user_;
   std::string login_database_;
   std::unique_ptr<ClientLogin> login_;
@@ -77,6 +89,8 @@ class ClientConnection final : public StreamOwner {
   MeridianSettings startup_meridian_;
   std::unique_ptr<Session> session_;
   std::unique_ptr<AdminSession> admin_;
+  DatabaseStats* stats_ = nullptr;
+  uint64_t read_ended_us_ = 0;  // when the client closed its sending direction; 0: not
   bool servers_throttled_ = false;
   bool ended_ = false;
 };

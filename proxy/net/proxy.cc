@@ -257,10 +257,14 @@ void Proxy::OnSnapshot(std::shared_ptr<const Snapshot> snapshot) {
 }
 
 void Proxy::Cancel(uint32_t pid, const std::string& secret) {
-  const size_t index = pid % kMaxWorkers;
-  if (index >= workers_.size()) return;
-  Worker* const worker = workers_[index].get();
-  worker->Post([worker, pid, secret] { worker->Cancel(pid, secret); });
+  const auto missing = std::make_shared<std::atomic<size_t>>(workers_.size());
+  for (const auto& worker : workers_) {
+    worker->Post([raw = worker.get(), pid, secret, missing] {
+      if (!raw->Cancel(pid, secret) && missing->fetch_sub(1) == 1) {
+        raw->metrics().cancels[CancelOutcome::kUnknown].Add();
+      }
+    });
+  }
 }
 
 void Proxy::RefreshRoles() {

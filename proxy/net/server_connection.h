@@ -25,6 +25,7 @@ class ServerConnection final : public StreamOwner {
   void Flush();
   void SetPaused(Pause reason, bool paused);
   size_t backlog() const { return stream_.backlog(); }
+  const Stream& stream() const { return stream_; }
 
   void OnRead(std::string_view bytes) override;
   void OnReadEnd(std::string_view why) override;

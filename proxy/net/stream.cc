@@ -22,6 +22,11 @@ int Stream::Open(int fd) {
   return status;
 }
 
+int Stream::fd() const {
+  uv_os_fd_t fd = -1;
+  return uv_fileno(&handle_.any, &fd) == 0 ? fd : -1;
+}
+
 void Stream::OnAlloc(uv_handle_t* handle, size_t /*suggested*/, uv_buf_t* buf) {
   ReadBuffer& buffer = static_cast<Stream*>(handle->data)->buffer_;
   *buf = uv_buf_init(buffer.bytes, sizeof buffer.bytes);
@@ -96,7 +101,11 @@ void Stream::OnUvWrite(uv_write_t* request, int status) {
   if (self.closing_) return;
   if (status != 0) {
     self.writing_ = std::string();
-    if (self.close_after_write_) self.CloseNow();
+    if (self.close_after_write_) {
+      self.CloseNow();
+    } else {
+      self.owner_.OnWriteFailed();
+    }
     return;
   }
   if (!self.writing_.empty()) {

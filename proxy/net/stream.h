@@ -26,6 +26,9 @@ class StreamOwner {
   virtual void OnReadEnd(std::string_view why) = 0;
   // What the kernel had not taken is written.
   virtual void OnDrained() = 0;
+  // What was queued could not be written: the peer is gone. The reading side tells, too, unless it
+  // has ended.
+  virtual void OnWriteFailed() {}
   // The handle is gone; the owner may be destroyed.
   virtual void OnClosed() = 0;
 
@@ -45,6 +48,7 @@ class Stream {
   uv_tcp_t* tcp() { return &handle_.tcp; }
   uv_pipe_t* pipe() { return &handle_.pipe; }
   bool is_unix() const { return is_unix_; }
+  int fd() const;  // -1: closed
 
   void SetReading(bool on);
   // Writes what is queued; what the kernel does not take is copied and written when it can.

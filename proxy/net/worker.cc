@@ -44,6 +44,7 @@ Worker::Worker(Proxy& proxy, size_t index, WorkerMetrics& metrics)
       RouterLimits{.max_parsed_text_bytes = static_cast<size_t>(config.max_statement_size)});
   pools_ = std::make_unique<ServerPools>(*this, proxy.budgets(), settings_, LimitsOf(config));
   router_->Publish(snapshot_->map, snapshot_->schema);
+  metrics_.epoch.Set(static_cast<int64_t>(snapshot_->map->epoch().value));
   uv_loop_init(&loop_);
   wake_.data = tick_.data = this;
   uv_async_init(&loop_, &wake_,
@@ -120,14 +121,15 @@ void Worker::EndEvent() {
 void Worker::OnTick() {
   ++ticks_;
   pools_->OnTick();
-  metrics_.epoch.Set(static_cast<int64_t>(snapshot_->map->epoch().value));
   const RouterCounters& counters = router_->counters();
   metrics_.plan_cache_hits.Add(counters.cache_hits - metrics_.plan_cache_hits.Get());
   metrics_.plan_cache_misses.Add(counters.cache_misses - metrics_.plan_cache_misses.Get());
   if (ticks_ % 10 == 0) {
     const uint64_t now = NowUs();
     const Config& config = *proxy_.config();
+    for (auto& [name, stats] : database_stats_) stats.periods.OnTick(now, stats.totals);
     for (auto& [id, client] : clients_) {
+      client->OnTick(now);
       if (!client->logged_in()) {
         if (now - client->opened_us() > Microseconds(config.login_timeout))
           client->CloseAfterWrite();
@@ -167,6 +169,16 @@ ClientConnection* Worker::FindClient(uint64_t id) {
 
 void Worker::ForEachClient(const std::function<void(ClientConnection&)>& visit) {
   for (auto& [id, client] : clients_) visit(*client);
+}
+
+void Worker::ForEachDatabase(
+    const std::function<void(const std::string&, const DatabaseStats&)>& visit) {
+  for (const auto& [name, stats] : database_stats_) visit(name, stats);
+}
+
+DatabaseStats& Worker::StatsOf(const std::string& database) {
+  return database_stats_.try_emplace(database, DatabaseStats{{}, StatsPeriods(NowUs())})
+      .first->second;
 }
 
 void Worker::Remove(ClientConnection& client) {
@@ -220,14 +232,14 @@ bool Worker::KillClient(uint64_t id) {
   return true;
 }
 
-void Worker::Cancel(uint32_t pid, const std::string& secret) {
+bool Worker::Cancel(uint32_t pid, const std::string& secret) {
   for (auto& [id, client] : clients_) {
     if (client->pid() != pid || client->secret() != secret) continue;
     const bool running = client->session() != nullptr && client->session()->OnCancel();
     metrics_.cancels[running ? CancelOutcome::kSent : CancelOutcome::kIdle].Add();
-    return;
+    return true;
   }
-  metrics_.cancels[CancelOutcome::kUnknown].Add();
+  return false;
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -235,6 +247,7 @@ void Worker::Cancel(uint32_t pid, const std::string& secret) {
 
 void Worker::OnSnapshot(std::shared_ptr<const Snapshot> snapshot) {
   const std::shared_ptr<const Snapshot> before = std::exchange(snapshot_, std::move(snapshot));
+  metrics_.epoch.Set(static_cast<int64_t>(snapshot_->map->epoch().value));
   // A node that is not the primary any more serves no new statement.
   for (const ShardNodes& shard : before->nodes->shards) {
     const NodeState* old_primary = shard.Primary();
@@ -415,6 +428,13 @@ void Worker::RequestSchemaRefresh(Session& session) {
 }
 
 void Worker::Report(Session& session, const StatementReport& report) {
+  StatsTotals& totals = static_cast<ClientConnection*>(session.handle)->stats()->totals;
+  ++totals.queries;
+  totals.query_us += report.microseconds;
+  if (report.transaction_microseconds) {
+    ++totals.transactions;
+    totals.transaction_us += *report.transaction_microseconds;
+  }
   const auto limit = proxy_.config()->log.slow_statement;
   if (limit.count() == 0 || report.microseconds < Microseconds(limit)) return;
   metrics_.slow_statements.Add();
@@ -423,6 +443,10 @@ void Worker::Report(Session& session, const StatementReport& report) {
                                 {"kind", kQueryKindNames[static_cast<size_t>(report.kind)]},
                                 {"outcome", kOutcomeNames[static_cast<size_t>(report.outcome)]},
                                 {"milliseconds", static_cast<double>(report.microseconds) / 1000}});
+}
+
+void Worker::ReportWait(Session& session, uint64_t microseconds) {
+  static_cast<ClientConnection*>(session.handle)->stats()->totals.wait_us += microseconds;
 }
 
 std::string Worker::NewTransactionName() {

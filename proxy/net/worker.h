@@ -15,6 +15,7 @@
 
 #include "metrics/counters.h"
 #include "proxy/admin/admin_session.h"
+#include "proxy/admin/worker_report.h"
 #include "proxy/config/password_file.h"
 #include "proxy/control/snapshot.h"
 #include "proxy/net/client_connection.h"
@@ -25,6 +26,12 @@
 namespace meridian {
 
 class Proxy;
+
+// SHOW STATS: what the worker has done for one database.
+struct DatabaseStats {
+  StatsTotals totals;
+  StatsPeriods periods;
+};
 
 // Client ids are counter * kMaxWorkers + worker index: the id tells the worker.
 inline constexpr size_t kMaxWorkers = 64;
@@ -62,11 +69,14 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   void Drain(const SqlError& reason);
   bool draining() const { return drain_reason_.has_value(); }
   const SqlError& drain_reason() const { return *drain_reason_; }
-  // A CancelRequest. False: no session has this key.
-  void Cancel(uint32_t pid, const std::string& secret);
+  // A CancelRequest. False: no session of this worker has the key.
+  bool Cancel(uint32_t pid, const std::string& secret);
   bool KillClient(uint64_t id);
   ClientConnection* FindClient(uint64_t id);
   void ForEachClient(const std::function<void(ClientConnection&)>& visit);
+  void ForEachDatabase(const std::function<void(const std::string&, const DatabaseStats&)>& visit);
+  // The counters of the database as clients name it; they live as long as the worker.
+  DatabaseStats& StatsOf(const std::string& database);
   void SetPaused(const std::vector<NodeAddress>& nodes, bool paused);
 
   // What was told to clients that started with the same settings in the same pool.
@@ -97,6 +107,7 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   void SetReading(Server& server, bool on) override;
   void RequestSchemaRefresh(Session& session) override;
   void Report(Session& session, const StatementReport& report) override;
+  void ReportWait(Session& session, uint64_t microseconds) override;
   std::string NewTransactionName() override;
   size_t max_message_bytes() const override;
 
@@ -145,6 +156,7 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
       starts_;
 
   std::map<uint64_t, std::unique_ptr<ClientConnection>> clients_;
+  std::map<std::string, DatabaseStats> database_stats_;
   std::vector<uint64_t> dirty_;
   uint64_t next_client_ = 1;
   uint64_t next_transaction_ = 1;

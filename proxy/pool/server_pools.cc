@@ -104,6 +104,8 @@ void ServerPools::Pause(const NodeAddress& node) {
   impl_->ForNode(node, [](NodePool& pool) { pool.SetPaused(true); });
 }
 
+bool ServerPools::IsPaused(const NodeAddress& node) const { return impl_->paused.contains(node); }
+
 void ServerPools::Resume(const NodeAddress& node) {
   impl_->paused.erase(node);
   impl_->ForNode(node, [](NodePool& pool) { pool.SetPaused(false); });

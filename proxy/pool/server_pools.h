@@ -130,6 +130,7 @@ class ServerPools {
   // SHARD.
   void Pause(const NodeAddress& node);
   void Resume(const NodeAddress& node);
+  bool IsPaused(const NodeAddress& node) const;
   // Closes idle connections of the node, and the others when they are returned (its role has
   // changed).
   void Retire(const NodeAddress& node);

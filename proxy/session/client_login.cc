@@ -71,7 +71,10 @@ ClientLogin::Step ClientLogin::OnBytes(std::string_view& input, const World& wor
 ClientLogin::Step ClientLogin::OnStartPacket(std::string_view packet, bool more, const World& world,
                                              wire::OutQueue& out) {
   auto parsed = wire::ParseStartupPacket(packet);
-  if (!parsed.ok()) return Fail(parsed.status(), out);
+  if (!parsed.ok()) {
+    // As PostgreSQL: whoever wants to cancel is never answered.
+    return wire::IsCancelRequest(packet) ? Step::kClose : Fail(parsed.status(), out);
+  }
   if (std::holds_alternative<wire::CancelRequest>(*parsed)) {
     cancel_ = std::get<wire::CancelRequest>(*parsed);
     return Step::kCancel;
@@ -103,11 +106,6 @@ ClientLogin::Step ClientLogin::OnStartup(const World& world, wire::OutQueue& out
     return Fail(SqlStatus(sqlstate::kFeatureNotSupported,
                           "replication connections through Meridian are not supported",
                           "Connect to the server itself."),
-                out);
-  }
-  if (!admin() && world.config.FindDatabase(startup_.database) == nullptr) {
-    return Fail(SqlStatus(sqlstate::kInvalidCatalogName,
-                          "database \"" + startup_.database + "\" does not exist"),
                 out);
   }
   // Administration always needs a password: it is configured here, not on a shard.

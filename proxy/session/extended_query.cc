@@ -32,15 +32,6 @@ std::string Complete(std::string_view tag) {
   return bytes;
 }
 
-// What stands for a Parse in the queue of expected answers.
-Pending ParseOf(const PreparedText& prepared, Pending::Show show) {
-  Pending pending;
-  pending.request = wire::kParse;
-  pending.show = show;
-  pending.prepared_id = prepared.id;
-  return pending;
-}
-
 constexpr size_t kPreparedPerServerMax = 500;
 
 }  // namespace
@@ -60,17 +51,19 @@ absl::Status Session::NoSuchStatement(std::string_view name) {
 
 const Statement* Session::StatementOf(const PreparedText& prepared) {
   const Analysis& analysis = prepared.Current(host_.router());
-  return analysis.parts.size() == 1 ? analysis.parts[0].statement.get() : nullptr;
+  if (analysis.parts.size() != 1) return nullptr;
+  const Statement* const statement = analysis.parts[0].statement.get();
+  return prepared.kind == PreparedText::Kind::kSql ? statement->body.get() : statement;
 }
 
 Session::Progress Session::HandleParse(std::string_view body) {
   const auto view = wire::ParseParse(body);
+  if (!pending_.empty() && batch_server_ == nullptr) return Progress::kBlocked;
   if (!view.ok()) {
-    Violation(ToSqlError(view.status()));
+    FailBatch(view.status());
     return Progress::kDone;
   }
-  if (!pending_.empty() && batch_server_ == nullptr) return Progress::kBlocked;
-  if (batch_server_ == nullptr && unplaced_.empty()) statement_started_us_ = host_.NowUs();
+  if (batch_server_ == nullptr && unplaced_.empty()) StartClock();
   if (!view->name.empty() && prepared_.contains(view->name)) {
     FailBatch(SqlStatus(sqlstate::kDuplicatePreparedStatement,
                         "prepared statement \"" + std::string(view->name) + "\" already exists"));
@@ -108,31 +101,41 @@ Session::Progress Session::HandleParse(std::string_view body) {
   return Progress::kDone;
 }
 
-absl::StatusOr<Decision> Session::DecideBind(const PreparedText& prepared,
-                                             const wire::BindView& bind) {
+absl::StatusOr<Decision> Session::DecidePrepared(const PreparedText& prepared,
+                                                 absl::Span<const Parameter> parameters) {
   const Analysis& analysis = prepared.Current(host_.router());
-  const Statement& statement = *analysis.parts[0].statement;
   auto hints = Hints();
   if (!hints.ok()) return hints.status();
+  absl::Span<const Literal> literals = analysis.LiteralsOf(analysis.parts[0]);
+  if (prepared.kind == PreparedText::Kind::kSql) {
+    // The body's literals are those that stand in it, the last ones.
+    const uint32_t begin = analysis.parts[0].statement->body_range.begin;
+    while (!literals.empty() && literals.front().range.begin < begin) literals.remove_prefix(1);
+  }
+  return host_.router().Decide(*StatementOf(prepared), {prepared.text, literals, parameters},
+                               *hints);
+}
+
+absl::StatusOr<Decision> Session::DecideBind(const PreparedText& prepared,
+                                             const wire::BindView& bind) {
+  const std::vector<Oid>& types = TypesOf(prepared);
   absl::InlinedVector<Parameter, 8> parameters;
   parameters.reserve(bind.values.size());
-  const std::vector<Oid>& types = prepared.type_oids();
   for (size_t i = 0; i < bind.values.size(); ++i) {
     parameters.push_back({.type = i < types.size() ? types[i] : 0,
                           .binary = bind.IsBinary(i),
                           .value = bind.values[i]});
   }
-  const Values values{prepared.text, analysis.LiteralsOf(analysis.parts[0]), parameters};
-  return host_.router().Decide(statement, values, *hints);
+  return DecidePrepared(prepared, parameters);
 }
 
 Session::Progress Session::HandleBind(std::string_view body) {
   wire::BindView& bind = bind_scratch_;
-  if (auto status = wire::ParseBind(body, &bind); !status.ok()) {
-    Violation(ToSqlError(status));
+  if (!pending_.empty() && batch_server_ == nullptr) return Progress::kBlocked;
+  if (const absl::Status status = wire::ParseBind(body, &bind); !status.ok()) {
+    FailBatch(status);
     return Progress::kDone;
   }
-  if (!pending_.empty() && batch_server_ == nullptr) return Progress::kBlocked;
   const Ref<const PreparedText>* found = FindPrepared(bind.statement);
   if (found == nullptr) {
     FailBatch(NoSuchStatement(bind.statement));
@@ -173,6 +176,11 @@ Session::Progress Session::HandleBind(std::string_view body) {
       shard = decision->shards.first();
     } else if (decision->route == Route::kSession || decision->route == Route::kAny) {
       shard = PreferredShard(*statement);
+    } else if (prepared->kind == PreparedText::Kind::kSql) {
+      FailBatch(
+          Refused("a statement that was prepared by SQL cannot be bound to run on several shards",
+                  "Prepare it by the protocol (Parse)."));
+      return Progress::kDone;
     } else {
       return BindFanout(prepared, bind);
     }
@@ -189,19 +197,29 @@ Session::Progress Session::HandleBind(std::string_view body) {
   PlaceOn(*participant);
   EnsurePrepared(*participant, *prepared);
   SendBind(*participant, *prepared, bind.portal, bind.after_names);
-  RememberPortal(bind.portal, prepared);
+  RememberPortal(bind.portal, prepared, participant->shard);
   return Progress::kDone;
 }
 
 // The unnamed portal of an ordinary statement needs no memory of its own: the hot path.
-void Session::RememberPortal(std::string_view name, const Ref<const PreparedText>& prepared) {
+void Session::RememberPortal(std::string_view name, const Ref<const PreparedText>& prepared,
+                             ShardIndex shard) {
   if (name.empty()) {
     unnamed_portal_ = prepared;
+    unnamed_portal_shard_ = shard;
     if (!portals_.empty()) portals_.erase(std::string_view());
     return;
   }
   portals_[std::string(name)] = {
-      .kind = Portal::Kind::kServer, .prepared = prepared, .bind_rest = {}};
+      .kind = Portal::Kind::kServer, .shard = shard, .prepared = prepared, .bind_rest = {}};
+}
+
+// Where the portal is; nullopt: there is none of this name. A cursor that DECLARE made is one, too.
+std::optional<ShardIndex> Session::ShardOfPortal(std::string_view name) const {
+  if (const auto found = portals_.find(name); found != portals_.end()) return found->second.shard;
+  if (name.empty() && unnamed_portal_) return unnamed_portal_shard_;
+  if (const auto cursor = cursors_.find(name); cursor != cursors_.end()) return cursor->second;
+  return std::nullopt;
 }
 
 // Makes the shard's server the batch's. A batch that has only asked so far (Parse, Describe) may
@@ -239,10 +257,7 @@ Session::Progress Session::UseBatchServer(ShardIndex shard, Participant** partic
 // Sends Sync to the batch's server; what follows may go to another.
 void Session::EndServerBatch(Pending::Show show) {
   wire::AppendSync(batch_server_->out.Own());
-  Pending& pending = pending_.emplace_back();
-  pending.request = wire::kSync;
-  pending.show = show;
-  pending.purpose = Pending::Purpose::kSync;
+  pending_.Add(wire::kSync, show, Pending::Purpose::kSync);
   active_ = batch_server_;
   batch_server_ = nullptr;
 }
@@ -262,13 +277,13 @@ void Session::PlaceOn(Participant& participant) {
         continue;
       }
       SendParse(participant, prepared, Pending::Show::kForward);
-      pending_.back().name = std::move(unplaced.name);
+      if (!unplaced.name.empty()) pending_.back().MakeDetail().name = std::move(unplaced.name);
     } else {
       EnsurePrepared(participant, prepared);
       wire::MessageBuilder(server.out.Own(), wire::kDescribe)
           .U8('S')
           .String(prepared.interned() ? prepared.ServerName() : std::string());
-      pending_.emplace_back().request = wire::kDescribe;
+      pending_.Add(wire::kDescribe);
     }
   }
   unplaced_.clear();
@@ -315,16 +330,14 @@ void Session::SendParse(Participant& participant, const PreparedText& prepared,
                       prepared.parameter_types);
     server.prepared.Add(prepared.id);
   }
-  pending_.push_back(ParseOf(prepared, show));
+  pending_.Add(wire::kParse, show).prepared_id = prepared.id;
 }
 
 void Session::EvictPrepared(Server& server) {
   const uint64_t victim = server.prepared.LeastRecent();
   server.prepared.Remove(victim);
   wire::AppendClose(server.out.Own(), 'S', PreparedText::ServerNameOf(victim));
-  Pending& pending = pending_.emplace_back();
-  pending.request = wire::kClose;
-  pending.show = Pending::Show::kSwallow;
+  pending_.Add(wire::kClose, Pending::Show::kSwallow);
   host_.metrics().prepared_evicted.Add();
 }
 
@@ -333,8 +346,21 @@ void Session::EnsurePrepared(Participant& participant, const PreparedText& prepa
   const bool there = prepared.interned() ? server.prepared.Touch(prepared.id)
                                          : server.unnamed_statement == prepared.id;
   if (there) return;
-  SendParse(participant, prepared, Pending::Show::kSwallow);
   host_.metrics().prepared_injected.Add();
+  if (prepared.kind == PreparedText::Kind::kProtocol) {
+    SendParse(participant, prepared, Pending::Show::kSwallow);
+    return;
+  }
+  // PREPARE by the extended protocol, so that it stays within the batch.
+  std::string& own = server.out.Own();
+  wire::AppendParse(own, {}, ServerPrepareSql(prepared), {});
+  wire::MessageBuilder(own, wire::kBind).U8(0).U8(0).U16(0).U16(0).U16(0);
+  wire::MessageBuilder(own, wire::kExecute).U8(0).U32(0);
+  for (const char request : {wire::kParse, wire::kBind, wire::kExecute}) {
+    pending_.Add(request, Pending::Show::kSwallow);
+  }
+  server.unnamed_statement = 0;
+  server.prepared.Add(prepared.id);
 }
 
 void Session::SendBind(Participant& participant, const PreparedText& prepared,
@@ -350,16 +376,16 @@ void Session::SendBind(Participant& participant, const PreparedText& prepared,
   wire::AppendString(own, portal);
   wire::AppendString(own, name);
   server.out.Borrow(rest);
-  pending_.emplace_back().request = wire::kBind;
+  pending_.Add(wire::kBind);
 }
 
 Session::Progress Session::HandleDescribe(std::string_view body) {
   const auto view = wire::ParseDescribe(body);
+  if (!pending_.empty() && batch_server_ == nullptr) return Progress::kBlocked;
   if (!view.ok()) {
-    Violation(ToSqlError(view.status()));
+    FailBatch(view.status());
     return Progress::kDone;
   }
-  if (!pending_.empty() && batch_server_ == nullptr) return Progress::kBlocked;
   if (view->kind == 'S') {
     const Ref<const PreparedText>* prepared = FindPrepared(view->name);
     if (prepared == nullptr) {
@@ -403,39 +429,35 @@ std::string Session::LocalRowDescription(const Statement& statement) {
 // A message about a portal that a server has: to that server.
 Session::Progress Session::ForwardToPortal(char type, std::string_view body,
                                            std::string_view name) {
-  const bool known = name.empty() ? static_cast<bool>(unnamed_portal_) : portals_.contains(name);
-  if (!known) {
+  const auto shard = ShardOfPortal(name);
+  if (!shard) {
     FailBatch(SqlStatus(sqlstate::kInvalidCursorName,
                         "portal \"" + std::string(name) + "\" does not exist"));
     return Progress::kDone;
   }
-  if (batch_server_ == nullptr) {
-    // A portal of an earlier batch, kept by the transaction.
-    Participant* participant = nullptr;
-    absl::Status status;
-    if (UseBatchServer(AtHand(), &participant, &status) == Progress::kBlocked) {
-      return Progress::kBlocked;
-    }
-    if (!status.ok()) {
-      FailBatch(status);
-      return Progress::kDone;
-    }
+  Participant* participant = nullptr;
+  absl::Status status;
+  if (UseBatchServer(*shard, &participant, &status) == Progress::kBlocked) {
+    return Progress::kBlocked;
   }
-  Participant& participant = *FindParticipant(*batch_server_);
-  PlaceOn(participant);
-  wire::MessageBuilder(participant.server->out.Own(), type).Bytes(body);
-  pending_.emplace_back().request = type;
+  if (!status.ok()) {
+    FailBatch(status);
+    return Progress::kDone;
+  }
+  PlaceOn(*participant);
+  wire::MessageBuilder(participant->server->out.Own(), type).Bytes(body);
+  pending_.Add(type);
   return Progress::kDone;
 }
 
 Session::Progress Session::HandleExecute(std::string_view message) {
   const std::string_view body = message.substr(wire::kHeaderBytes);
   const auto view = wire::ParseExecute(body);
+  if (!pending_.empty() && batch_server_ == nullptr) return Progress::kBlocked;
   if (!view.ok()) {
-    Violation(ToSqlError(view.status()));
+    FailBatch(view.status());
     return Progress::kDone;
   }
-  if (!pending_.empty() && batch_server_ == nullptr) return Progress::kBlocked;
   const auto found = portals_.find(view->portal);
   if (found != portals_.end() && found->second.kind == Portal::Kind::kLocal) {
     return ExecuteLocal(found->second);
@@ -443,8 +465,12 @@ Session::Progress Session::HandleExecute(std::string_view message) {
   if (found != portals_.end() && found->second.kind == Portal::Kind::kFanout) {
     return ExecuteFanout(found->second, view->max_rows);
   }
-  const Ref<const PreparedText> prepared =
-      found != portals_.end() ? found->second.prepared : unnamed_portal_;
+  Ref<const PreparedText> prepared;  // none: of a cursor
+  if (found != portals_.end()) {
+    prepared = found->second.prepared;
+  } else if (view->portal.empty()) {
+    prepared = unnamed_portal_;
+  }
   if (ForwardToPortal(wire::kExecute, body, view->portal) == Progress::kBlocked) {
     return Progress::kBlocked;
   }
@@ -454,7 +480,7 @@ Session::Progress Session::HandleExecute(std::string_view message) {
   batch_executed_ = true;
   const Statement* statement = StatementOf(*prepared);
   if (statement == nullptr) return Progress::kDone;
-  statement_kind_ = KindOf(*statement);
+  running_ = Ref<const Statement>(statement);
   batch_wrote_ |= statement->writes;
   participant.wrote |= statement->writes;
   schema_changed_ |= statement->changes_schema;
@@ -463,7 +489,7 @@ Session::Progress Session::HandleExecute(std::string_view message) {
     auto effect = std::make_unique<StatementEffect>();
     effect->statement = Ref<const Statement>(statement);
     effect->text = prepared->text;
-    pending_.back().effects.push_back(std::move(effect));
+    pending_.back().AddEffect(std::move(effect));
   }
   return Progress::kDone;
 }
@@ -475,7 +501,7 @@ Session::Progress Session::ExecuteLocal(const Portal& portal) {
   if (PlaceUnplaced() == Progress::kBlocked) return Progress::kBlocked;
   if (batch_server_ != nullptr) EndServerBatch(Pending::Show::kSwallow);
   if (!pending_.empty()) return Progress::kBlocked;
-  statement_kind_ = KindOf(*statement);
+  running_ = Ref<const Statement>(statement);
   local_row_description_ = false;
   absl::StatusOr<std::string> tag = std::string();
   const Progress progress = RunLocal(*statement, prepared->text, &tag);
@@ -492,11 +518,11 @@ Session::Progress Session::ExecuteLocal(const Portal& portal) {
 
 Session::Progress Session::HandleClose(std::string_view body) {
   const auto view = wire::ParseDescribe(body);
+  if (!pending_.empty() && batch_server_ == nullptr) return Progress::kBlocked;
   if (!view.ok()) {
-    Violation(ToSqlError(view.status()));
+    FailBatch(view.status());
     return Progress::kDone;
   }
-  if (!pending_.empty() && batch_server_ == nullptr) return Progress::kBlocked;
   if (view->kind == 'S') {
     // It stays on the servers, for the next session that prepares the same text.
     if (view->name.empty()) {
@@ -555,7 +581,7 @@ Session::Progress Session::HandleSync() {
 void Session::EndBatch() {
   unplaced_.clear();
   unconfirmed_.clear();
-  batch_executed_ = batch_wrote_ = skip_until_sync_ = false;
+  batch_open_ = batch_executed_ = batch_wrote_ = skip_until_sync_ = false;
 }
 
 // A Query that comes while a batch is open: the batch ends as by Sync, but its ReadyForQuery is not
@@ -582,10 +608,7 @@ void Session::FailBatch(const absl::Status& status) {
     PlaceOn(participant);
     wire::AppendParse(participant.server->out.Own(), {}, "refused by Meridian", {});
     participant.server->unnamed_statement = 0;
-    Pending& pending = pending_.emplace_back();
-    pending.request = wire::kParse;
-    pending.show = Pending::Show::kReplaceError;
-    pending.bytes = std::move(bytes);
+    pending_.Add(wire::kParse, Pending::Show::kReplaceError).MakeDetail().bytes = std::move(bytes);
     wire::AppendEmptyMessage(participant.server->out.Own(), wire::kFlush);
   } else {
     // What was asked before and has an answer without a server is answered; the rest is skipped.
@@ -614,14 +637,12 @@ void Session::EmitLocal(std::string bytes) {
     out.Append(bytes);
     return;
   }
-  Pending& pending = pending_.emplace_back();
-  pending.show = Pending::Show::kLocal;
-  pending.bytes = std::move(bytes);
+  pending_.Add('\0', Pending::Show::kLocal).MakeDetail().bytes = std::move(bytes);
 }
 
 Session::Progress Session::HandleFunctionCall(std::string_view message) {
   if (!pending_.empty() || batch_server_ != nullptr) return Progress::kBlocked;
-  statement_started_us_ = host_.NowUs();
+  StartClock();
   if (transaction_.failed()) {
     FailUnit(SqlStatus(
                  sqlstate::kInFailedTransaction,
@@ -638,7 +659,7 @@ Session::Progress Session::HandleFunctionCall(std::string_view message) {
   (*participant)->server->out.Borrow(message);
   (*participant)->wrote = true;
   active_ = (*participant)->server;
-  pending_.emplace_back().request = wire::kFunctionCall;
+  pending_.Add(wire::kFunctionCall);
   return Progress::kDone;
 }
 

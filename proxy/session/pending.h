@@ -8,7 +8,6 @@
 #include <absl/container/inlined_vector.h>
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -38,20 +37,65 @@ struct Pending {
   // What an error among swallowed answers means.
   enum class Purpose : uint8_t { kClient, kSettings, kBegin, kPrepare, kSync };
 
+  // What few of them have.
+  struct Detail {
+    std::string bytes;
+    // Of a Query: one per statement, in order, null where there is nothing to remember; of an
+    // Execute: at most one.
+    absl::InlinedVector<std::unique_ptr<StatementEffect>, 1> effects;
+    size_t next_effect = 0;
+    std::string name;  // Parse: the client's name for it
+  };
+
   // The message type of the request: Q, P, B, D, E, C, S, F; 0 for kLocal.
   char request = 0;
   Show show = Show::kForward;
   Purpose purpose = Purpose::kClient;
-  bool failed = false;  // an ErrorResponse came
-  std::string bytes;
-  // Of a Query: one per statement, in order, null where there is nothing to remember; of an
-  // Execute: at most one.
-  absl::InlinedVector<std::unique_ptr<StatementEffect>, 1> effects;
-  size_t next_effect = 0;
+  bool failed = false;       // an ErrorResponse came
   uint64_t prepared_id = 0;  // Parse: the statement that it puts on the server
-  std::string name;          // Parse: the client's name for it
+  std::unique_ptr<Detail> detail;
+
+  Detail& MakeDetail() {
+    if (detail == nullptr) detail = std::make_unique<Detail>();
+    return *detail;
+  }
+  void AddEffect(std::unique_ptr<StatementEffect> effect) {
+    MakeDetail().effects.push_back(std::move(effect));
+  }
 };
 
-using PendingQueue = std::deque<Pending>;
+// First in, first out. Idle clients are many: an empty queue keeps little memory.
+class PendingQueue {
+ public:
+  bool empty() const { return head_ == items_.size(); }
+  size_t size() const { return items_.size() - head_; }
+  Pending& front() { return items_[head_]; }
+  Pending& back() { return items_.back(); }
+  // References to elements end with it.
+  Pending& Add(char request, Pending::Show show = Pending::Show::kForward,
+               Pending::Purpose purpose = Pending::Purpose::kClient) {
+    return items_.emplace_back(Pending{request, show, purpose, false, 0, nullptr});
+  }
+  void pop_front() {
+    items_[head_].detail.reset();
+    if (++head_ == items_.size()) {
+      clear();
+    } else if (head_ >= kCompactAt && head_ * 2 >= items_.size()) {
+      items_.erase(items_.begin(), items_.begin() + static_cast<ptrdiff_t>(head_));
+      head_ = 0;
+    }
+  }
+  void clear() {
+    constexpr size_t kKept = 8;
+    items_.clear();
+    if (items_.capacity() > kKept) items_ = std::vector<Pending>();
+    head_ = 0;
+  }
+
+ private:
+  static constexpr size_t kCompactAt = 32;
+  std::vector<Pending> items_;
+  size_t head_ = 0;
+};
 
 }  // namespace meridian

@@ -78,7 +78,9 @@ void Session::OnPendingEvent(Participant& participant, const MessageStream::Even
       return;
     case wire::kParseComplete:
       // The name is the client's from now on.
-      if (!unconfirmed_.empty()) std::erase(unconfirmed_, pending_.front().name);
+      if (!unconfirmed_.empty() && pending_.front().detail != nullptr) {
+        std::erase(unconfirmed_, pending_.front().detail->name);
+      }
       [[fallthrough]];
     case wire::kBindComplete:
     case wire::kCloseComplete:
@@ -135,8 +137,9 @@ void Session::OnComplete(Participant& participant, const MessageStream::Event& e
   Show(event);
   Pending& pending = pending_.front();
   copy_in_ = nullptr;
-  if (pending.next_effect < pending.effects.size()) {
-    const auto& effect = pending.effects[pending.next_effect++];
+  if (Pending::Detail* const detail = pending.detail.get();
+      detail != nullptr && detail->next_effect < detail->effects.size()) {
+    const auto& effect = detail->effects[detail->next_effect++];
     if (effect != nullptr) {
       const std::string tag(wire::ByteReader(event.body()).String());
       ApplyEffect(*effect, tag, &participant);
@@ -154,9 +157,15 @@ void Session::OnError(const MessageStream::Event& event) {
   schema_changed_ = false;
   Pending& pending = pending_.front();
   pending.failed = true;
+  // What was injected into a batch of the extended protocol takes the rest of it along, so its
+  // error is the client's; so is that of a Sync, which commits.
+  const bool in_batch =
+      pending.show == Pending::Show::kSwallow &&
+      (pending.purpose == Pending::Purpose::kClient || pending.purpose == Pending::Purpose::kSync);
   if (pending.show == Pending::Show::kReplaceError) {
-    out.Append(pending.bytes);
-  } else if (pending.show == Pending::Show::kForward || pending.show == Pending::Show::kHideReady) {
+    out.Append(pending.detail->bytes);
+  } else if (pending.show == Pending::Show::kForward || pending.show == Pending::Show::kHideReady ||
+             in_batch) {
     if (prelude_error_) {
       // The transaction could not be opened here as the client wants it: that is the error.
       wire::AppendError(out.Own(), wire::Severity::kError,
@@ -180,7 +189,8 @@ void Session::OnError(const MessageStream::Event& event) {
   bool synced = false;
   while (!pending_.empty()) {
     if (pending_.front().request == wire::kSync) {
-      synced = true;
+      synced = pending_.front().purpose != Pending::Purpose::kSync ||
+               pending_.front().show == Pending::Show::kForward;
       break;
     }
     pending_.pop_front();
@@ -199,8 +209,9 @@ void Session::ForgetFailedParse() {
   if (pending.request != wire::kParse || pending.prepared_id == 0 || active_ == nullptr) return;
   active_->prepared.Remove(pending.prepared_id);
   if (active_->unnamed_statement == pending.prepared_id) active_->unnamed_statement = 0;
-  const auto found = prepared_.find(pending.name);
-  if (!pending.name.empty() && found != prepared_.end()) prepared_.erase(found);
+  if (pending.detail == nullptr) return;
+  const auto found = prepared_.find(pending.detail->name);
+  if (found != prepared_.end()) prepared_.erase(found);
 }
 
 // Something that the proxy sent ahead of the client's statement failed.
@@ -226,6 +237,11 @@ void Session::OnInjectedError(SqlError error) {
 void Session::OnReady(Participant& participant, const MessageStream::Event& event) {
   const char status = event.body().empty() ? wire::kIdle : event.body()[0];
   Pending& pending = pending_.front();
+  if (pending.failed && pending.purpose == Pending::Purpose::kBegin && status == wire::kIdle) {
+    // What was sent behind it runs outside of the transaction that the client believes in.
+    Fatal(*std::exchange(prelude_error_, std::nullopt));
+    return;
+  }
   const bool visible = pending.show == Pending::Show::kForward;
   const bool statement =
       pending.request == wire::kQuery && (visible || pending.show == Pending::Show::kHideReady);
@@ -266,17 +282,31 @@ void Session::NoteTransactionStatus(Participant& participant, char status) {
 void Session::PopPending() {
   pending_.pop_front();
   while (!pending_.empty() && pending_.front().show == Pending::Show::kLocal) {
-    out.Append(pending_.front().bytes);
+    out.Append(pending_.front().detail->bytes);
     pending_.pop_front();
   }
+}
+
+void Session::StartClock() {
+  statement_started_us_ = host_.NowUs();
+  if (!transaction_.open()) transaction_started_us_ = statement_started_us_;
 }
 
 void Session::CountStatement(Outcome outcome) {
   ++statements_done_;
   const uint64_t now = host_.NowUs();
   const uint64_t took = now - statement_started_us_;
-  host_.metrics().CountQuery(statement_kind_, outcome, took);
-  host_.Report(*this, {.kind = statement_kind_, .outcome = outcome, .microseconds = took});
+  const QueryKind kind = running_ ? KindOf(*running_) : QueryKind::kOther;
+  host_.metrics().CountQuery(kind, outcome, took);
+  StatementReport report{.statement = running_.get(),
+                         .kind = kind,
+                         .outcome = outcome,
+                         .microseconds = took,
+                         .transaction_microseconds = std::nullopt};
+  if (!transaction_.open()) {
+    report.transaction_microseconds = now - std::exchange(transaction_started_us_, now);
+  }
+  host_.Report(*this, report);
 }
 
 void Session::OnServerClosed(Server& server, const SqlError& reason) {
@@ -296,6 +326,7 @@ void Session::OnServerClosed(Server& server, const SqlError& reason) {
   if (active_ == &server) pending_.clear();
   if (batch_server_ == &server) batch_server_ = nullptr;
   if (copy_in_ == &server) copy_in_ = nullptr;
+  if (copy_to_ == &server) copy_to_ = nullptr;
   Fatal(error);
 }
 

@@ -37,7 +37,19 @@ void Session::OnClientBytes(std::string_view bytes) {
     return;
   }
   const size_t used = Process(bytes);
-  if (!closing_) inbox_.append(bytes.substr(used));
+  if (closing_ || used == bytes.size()) return;
+  inbox_ = std::string();
+  ReserveForMessage(bytes.substr(used));
+  inbox_.append(bytes.substr(used));
+}
+
+// A message that is longer than one read grows in one piece of memory.
+void Session::ReserveForMessage(std::string_view start) {
+  if (start.size() < wire::kHeaderBytes || start[0] == wire::kCopyData) return;
+  const uint64_t size = uint64_t{wire::LoadU32(start.data() + 1)} + 1;
+  // A client that announces much and sends little makes us hold no more than this.
+  constexpr uint64_t kMaxReserveBytes = 1 << 20;
+  if (size > start.size()) inbox_.reserve(std::min(size, kMaxReserveBytes));
 }
 
 void Session::CompactInbox() {
@@ -108,9 +120,9 @@ size_t Session::Process(std::string_view input) {
         stalled_ = true;
         break;
       }
-      const bool wanted = copy_in_ != nullptr || (fanout_ != nullptr && fanout_->TakesInput());
-      (wanted ? copy_left_ : discard_left_) = uint64_t{length} - 4;
-      if (copy_in_ != nullptr) copy_in_->out.Append(input.substr(0, wire::kHeaderBytes));
+      (Copying() ? copy_left_ : discard_left_) = uint64_t{length} - 4;
+      copy_to_ = copy_in_;
+      if (copy_to_ != nullptr) copy_to_->out.Append(input.substr(0, wire::kHeaderBytes));
       input.remove_prefix(wire::kHeaderBytes);
       continue;
     }
@@ -135,13 +147,19 @@ size_t Session::Process(std::string_view input) {
 size_t Session::ProcessCopyData(std::string_view input) {
   const size_t size = static_cast<size_t>(std::min<uint64_t>(copy_left_, input.size()));
   copy_left_ -= size;
-  if (copy_in_ != nullptr) {
-    // An inbox may move before the driver writes; the read buffer does not.
-    copy_in_->out.Borrow(input.substr(0, size));
+  if (copy_to_ != nullptr) {
+    copy_to_->out.Borrow(input.substr(0, size));
+    if (copy_left_ == 0) copy_to_ = nullptr;
+    // The COPY may have failed in the middle of this message: the server is free only now.
+    if (copy_left_ == 0 && copy_in_ == nullptr) OnIdle();
   } else if (fanout_ != nullptr && fanout_->TakesInput()) {
     fanout_->OnCopyData(input.substr(0, size));
   }
   return size;
+}
+
+bool Session::Copying() const {
+  return copy_in_ != nullptr || (fanout_ != nullptr && fanout_->TakesInput());
 }
 
 Session::Progress Session::Handle(char type, std::string_view message) {
@@ -163,19 +181,35 @@ Session::Progress Session::Handle(char type, std::string_view message) {
       return Progress::kDone;
     case wire::kSync:
       // PostgreSQL ignores Sync and Flush while it reads COPY data.
-      if (copy_in_ != nullptr) return Progress::kDone;
+      if (Copying()) return Progress::kDone;
       return expect_copy_in_ ? Progress::kBlocked : HandleSync();
     case wire::kFlush:
-      if (copy_in_ != nullptr) return Progress::kDone;
+      if (Copying()) return Progress::kDone;
       return skip_until_sync_ ? Progress::kDone : HandleFlush();
     default:
       break;
   }
   if (skip_until_sync_) return Progress::kDone;
-  if (expect_copy_in_ || copy_in_ != nullptr) return Progress::kBlocked;
+  if (expect_copy_in_) return Progress::kBlocked;
+  if (Copying()) {
+    // PostgreSQL loses synchronization here, too (copyfromparse.c, CopyGetData).
+    Violation({.sqlstate = std::string(sqlstate::kProtocolViolation),
+               .message = "unexpected message type \"" + std::string(1, type) +
+                          "\" during COPY from stdin",
+               .detail = {},
+               .hint = {}});
+    return Progress::kDone;
+  }
   switch (type) {
     case wire::kQuery:
       return HandleQuery(message);
+    case wire::kFunctionCall:
+      return HandleFunctionCall(message);
+    default:
+      break;
+  }
+  batch_open_ = true;
+  switch (type) {
     case wire::kParse:
       return HandleParse(body);
     case wire::kBind:
@@ -186,8 +220,6 @@ Session::Progress Session::Handle(char type, std::string_view message) {
       return HandleExecute(message);
     case wire::kClose:
       return HandleClose(body);
-    case wire::kFunctionCall:
-      return HandleFunctionCall(message);
     default:
       Violation({.sqlstate = std::string(sqlstate::kProtocolViolation),
                  .message = "unexpected message after authentication",
@@ -245,7 +277,7 @@ void Session::CloseNow() {
   participants_.clear();
   pending_.clear();
   script_.reset();
-  active_ = batch_server_ = copy_in_ = nullptr;
+  active_ = batch_server_ = copy_in_ = copy_to_ = nullptr;
 }
 
 void Session::Terminate(const SqlError& reason, bool now) {
@@ -258,8 +290,14 @@ void Session::Terminate(const SqlError& reason, bool now) {
 }
 
 bool Session::idle() const {
-  return pending_.empty() && fanout_ == nullptr && script_ == nullptr && batch_server_ == nullptr &&
-         unplaced_.empty() && !transaction_.open() && !waiting_ && !schema_wait_;
+  return pending_.empty() && fanout_ == nullptr && script_ == nullptr && !batch_open_ &&
+         !transaction_.open() && !waiting_ && !schema_wait_;
+}
+
+bool Session::owes_answer() const {
+  return !closing_ && copy_in_ == nullptr && (fanout_ == nullptr || !fanout_->TakesInput()) &&
+         (!pending_.empty() || fanout_ != nullptr || script_ != nullptr || waiting_ ||
+          schema_wait_ || stalled_);
 }
 
 bool Session::OnCancel() {
@@ -318,6 +356,11 @@ ShardIndex Session::AtHand() const {
   return ShardMap::kDefaultShard;
 }
 
+void Session::Adopt(Server& server, ShardIndex shard) {
+  server.owner = this;
+  participants_.push_back({.shard = shard, .server = &server});
+}
+
 absl::StatusOr<Session::Participant*> Session::Acquire(ShardIndex shard) {
   if (!acquire_error_.ok()) return std::exchange(acquire_error_, absl::OkStatus());
   auto pool = host_.PoolOf(*this, shard);
@@ -325,6 +368,7 @@ absl::StatusOr<Session::Participant*> Session::Acquire(ShardIndex shard) {
   Server* const server = host_.pools().Acquire(**pool, *this);
   if (server == nullptr) {
     waiting_ = true;
+    waiting_since_us_ = host_.NowUs();
     waiting_for_ = shard;
     return nullptr;
   }
@@ -336,6 +380,7 @@ absl::StatusOr<Session::Participant*> Session::Acquire(ShardIndex shard) {
 void Session::OnServer(Server& server) {
   host_.MarkDirty(*this);
   waiting_ = false;
+  host_.ReportWait(*this, host_.NowUs() - waiting_since_us_);
   server.owner = this;
   participants_.push_back({.shard = waiting_for_, .server = &server});
   ProcessInbox();
@@ -346,6 +391,12 @@ void Session::OnServerFailed(const absl::Status& status) {
   host_.MarkDirty(*this);
   waiting_ = false;
   acquire_error_ = status;
+  const ShardMap& map = host_.router().map();
+  if (SqlError error = ToSqlError(status);
+      error.detail.empty() && waiting_for_.value < map.shards().size()) {
+    error.detail = "It is needed for shard \"" + map.shard(waiting_for_).name + "\".";
+    acquire_error_ = ToStatus(error);
+  }
   ProcessInbox();
   acquire_error_ = absl::OkStatus();
   OnIdle();
@@ -374,11 +425,7 @@ void Session::SendPrelude(Participant& participant) {
     const std::string sql = SettingsChangeSql(*server.settings, *settings_);
     if (!sql.empty()) {
       wire::AppendQuery(server.out.Own(), sql);
-      Pending pending;
-      pending.request = wire::kQuery;
-      pending.show = Pending::Show::kSwallow;
-      pending.purpose = Pending::Purpose::kSettings;
-      pending_.push_back(std::move(pending));
+      pending_.Add(wire::kQuery, Pending::Show::kSwallow, Pending::Purpose::kSettings);
       active_ = &server;
       host_.metrics().settings_replays.Add();
     }
@@ -386,11 +433,7 @@ void Session::SendPrelude(Participant& participant) {
   }
   if (transaction_.open() && !participant.in_transaction) {
     wire::AppendQuery(server.out.Own(), transaction_.JoinText());
-    Pending pending;
-    pending.request = wire::kQuery;
-    pending.show = Pending::Show::kSwallow;
-    pending.purpose = Pending::Purpose::kBegin;
-    pending_.push_back(std::move(pending));
+    pending_.Add(wire::kQuery, Pending::Show::kSwallow, Pending::Purpose::kBegin);
     active_ = &server;
     participant.in_transaction = true;
     participant.wrote = false;
@@ -419,11 +462,12 @@ void Session::ReleaseParticipants(bool all) {
 // with the input.
 void Session::OnIdle() {
   if (closing_ || !pending_.empty() || fanout_ != nullptr || broadcast_ != nullptr ||
-      fanout_result_ || script_ != nullptr || waiting_) {
+      fanout_result_ || script_ != nullptr || waiting_ || copy_to_ != nullptr) {
     return;
   }
+  if (batch_open_) return;
   active_ = nullptr;
-  if (batch_server_ != nullptr || !unplaced_.empty() || transaction_.open()) return;
+  if (transaction_.open()) return;
   if (!portals_.empty()) portals_.clear();  // they end with the transaction
   unnamed_portal_ = {};
   ReleaseParticipants(false);

@@ -55,6 +55,9 @@ class Session final : public ServerOwner, public PoolClient {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
+  // Takes a server of the shard that nobody owns, to keep it (session mode).
+  void Adopt(Server& server, ShardIndex shard);
+
   // Events. `bytes` are valid until the host's event ends.
   void OnClientBytes(std::string_view bytes);
   // The client is gone: running statements are cancelled, transactions rolled back.
@@ -79,7 +82,12 @@ class Session final : public ServerOwner, public PoolClient {
   bool closing() const { return closing_; }
   // Nothing is running and no transaction is open.
   bool idle() const;
+  // A statement is running, or what the client has sent is not all done with.
+  bool owes_answer() const;
+  const Settings& settings() const { return *settings_; }
   bool waiting_for_server() const { return waiting_; }
+  // How long it has waited for a server; 0: it does not wait.
+  uint64_t waited_us(uint64_t now_us) const { return waiting_ ? now_us - waiting_since_us_ : 0; }
   const SessionIdentity& identity() const { return identity_; }
   const Transaction& transaction() const { return transaction_; }
   PinReason pin_reason() const { return pin_; }
@@ -110,6 +118,7 @@ class Session final : public ServerOwner, public PoolClient {
   struct Portal {
     enum class Kind : uint8_t { kServer, kLocal, kFanout };
     Kind kind = Kind::kServer;
+    ShardIndex shard{};  // kServer
     Ref<const PreparedText> prepared;
     std::string bind_rest;  // kFanout: the Bind's body behind its names
     bool describe = false;  // kFanout: the client wants its RowDescription
@@ -147,7 +156,10 @@ class Session final : public ServerOwner, public PoolClient {
   size_t Process(std::string_view input);
   void ProcessInbox();
   void CompactInbox();
+  void ReserveForMessage(std::string_view start);
   size_t ProcessCopyData(std::string_view input);
+  // Whether the client's CopyData is wanted now.
+  bool Copying() const;
   Progress Handle(char type, std::string_view message);
   bool Blocked() const;
   void Violation(const SqlError& error);
@@ -194,6 +206,9 @@ class Session final : public ServerOwner, public PoolClient {
   Progress RunSqlPrepare(const Unit& unit);
   Progress RunSqlExecute(const Unit& unit);
   absl::StatusOr<Decision> DecideExecute(const PreparedText& prepared, const Unit& unit);
+  static std::string ServerPrepareSql(const PreparedText& prepared);
+  const std::vector<Oid>& TypesOf(const PreparedText& prepared);
+  void InjectPrepare(Participant& participant, const PreparedText& prepared);
   void SendSqlExecute(const Unit& unit, Participant& participant, const PreparedText& prepared,
                       const Statement& body);
 
@@ -208,10 +223,15 @@ class Session final : public ServerOwner, public PoolClient {
   Progress HandleFunctionCall(std::string_view message);
   const Ref<const PreparedText>* FindPrepared(std::string_view name) const;
   static absl::Status NoSuchStatement(std::string_view name);
-  // The one statement of the text; nullptr: it has none, or several.
+  // The one statement that was prepared; nullptr: the text has none, or several.
   const Statement* StatementOf(const PreparedText& prepared);
+  // Where the prepared statement goes with these parameters. Precondition: StatementOf it.
+  absl::StatusOr<Decision> DecidePrepared(const PreparedText& prepared,
+                                          absl::Span<const Parameter> parameters);
   absl::StatusOr<Decision> DecideBind(const PreparedText& prepared, const wire::BindView& bind);
-  void RememberPortal(std::string_view name, const Ref<const PreparedText>& prepared);
+  void RememberPortal(std::string_view name, const Ref<const PreparedText>& prepared,
+                      ShardIndex shard);
+  std::optional<ShardIndex> ShardOfPortal(std::string_view name) const;
   Progress UseBatchServer(ShardIndex shard, Participant** participant, absl::Status* error);
   void EndServerBatch(Pending::Show show);
   Progress PlaceUnplaced();
@@ -236,7 +256,7 @@ class Session final : public ServerOwner, public PoolClient {
   Progress StartFanout(const Unit& unit, const Decision& decision);
   void MakeFanout(const Statement& statement, const Decision& decision, Fanout::Options options);
   void OnFanoutDone();
-  Progress TakeFanoutResult(const Unit& unit);
+  Progress TakeFanoutResult(bool final);
   Progress BindFanout(const Ref<const PreparedText>& prepared, const wire::BindView& bind);
   Progress ExecuteFanout(const Portal& portal, uint32_t max_rows);
   absl::Status StartPortal(const Portal& portal, const wire::BindView& bind,
@@ -282,6 +302,7 @@ class Session final : public ServerOwner, public PoolClient {
   void PopPending();
   void Show(const wire::MessageStream::Event& event);
   void NoteTransactionStatus(Participant& participant, char status);
+  void StartClock();
   void CountStatement(Outcome outcome);
 
   SessionHost& host_;
@@ -294,7 +315,10 @@ class Session final : public ServerOwner, public PoolClient {
   size_t inbox_used_ = 0;
   uint64_t discard_left_ = 0;  // of a message that is thrown away as it comes
   uint64_t copy_left_ = 0;     // of a CopyData message that is passed on as it comes
-  bool stalled_ = false;       // what is in the inbox waits for something other than bytes
+  // Where its start went: the rest must follow, even if the COPY has failed since. nullptr: to the
+  // fan-out.
+  Server* copy_to_ = nullptr;
+  bool stalled_ = false;  // what is in the inbox waits for something other than bytes
 
   absl::InlinedVector<Participant, 1> participants_;
   PendingQueue pending_;
@@ -313,11 +337,13 @@ class Session final : public ServerOwner, public PoolClient {
   Ref<const PreparedText> unnamed_;
   StringMap<Portal> portals_;
   Ref<const PreparedText> unnamed_portal_;  // unless portals_ has one of the name ""
+  ShardIndex unnamed_portal_shard_{};
   wire::BindView bind_scratch_;
   bool local_row_description_ = true;  // SHOW by the simple protocol describes its row
   StringMap<ShardIndex> cursors_;
 
   // The batch of extended messages since the last Sync.
+  bool batch_open_ = false;
   Server* batch_server_ = nullptr;
   std::vector<Unplaced> unplaced_;
   std::vector<std::string> unconfirmed_;  // names that this batch prepared
@@ -328,7 +354,10 @@ class Session final : public ServerOwner, public PoolClient {
   std::unique_ptr<Script> script_;
   std::unique_ptr<Fanout> fanout_;
   std::optional<absl::StatusOr<std::string>> fanout_result_;  // the tag
-  bool copy_fanout_ = false;  // COPY FROM STDIN: its result is told at once
+  // A fan-out of COPY FROM STDIN: the message that started it is done with, so that the data behind
+  // it can be read, and its result is told as soon as it is there.
+  enum class CopyFanout : uint8_t { kNone, kSimple, kExtended };
+  CopyFanout copy_fanout_ = CopyFanout::kNone;
   std::unique_ptr<Broadcast> broadcast_;
   bool readers_ended_ = false;              // of a COMMIT or ROLLBACK that is under way
   std::optional<absl::Status> end_failed_;  // why that COMMIT has become a ROLLBACK
@@ -343,7 +372,9 @@ class Session final : public ServerOwner, public PoolClient {
   std::optional<SqlError> dying_words_;  // what a server said before it closed
 
   uint64_t statement_started_us_ = 0;
-  QueryKind statement_kind_ = QueryKind::kOther;
+  uint64_t transaction_started_us_ = 0;
+  Ref<const Statement> running_;   // or the last one
+  uint64_t waiting_since_us_ = 0;  // while waiting_
   uint64_t statements_done_ = 0;
 };
 

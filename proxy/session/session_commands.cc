@@ -95,7 +95,7 @@ bool Session::IsLocal(const Statement& statement) const {
     case Verb::kSetTransaction:
       return joined != 1;
     case Verb::kPrepareTransaction:
-      return joined > 1;
+      return joined > 1 || meridian_.shard.empty();
     case Verb::kDiscard:
       return statement.all;
     case Verb::kSet:
@@ -284,8 +284,9 @@ Session::Progress Session::RunInTransaction(const Statement& statement, std::str
     return Progress::kDone;
   }
   if (statement.verb == Verb::kPrepareTransaction) {
-    *tag = Refused("PREPARE TRANSACTION in a transaction that spans shards is not supported",
-                   "Prepare transactions of one shard only.");
+    // Nobody could tell later which shard COMMIT PREPARED is for.
+    *tag = Refused("PREPARE TRANSACTION is supported on one named shard only",
+                   "SET meridian.shard before the transaction, and before COMMIT PREPARED.");
     return Progress::kDone;
   }
   if (!open) {
@@ -518,6 +519,7 @@ void Session::DistrustSettings(Server& server) {
 void Session::ApplySet(const Statement& statement, std::string_view text,
                        Participant* participant) {
   context_ = nullptr;
+  if (statement.pin == PinReason::kOpaqueSetting) return;  // it stays on its server
   const bool reset = statement.verb == Verb::kReset;
   const std::optional<std::string> value =
       reset ? std::nullopt : std::optional(FlattenSetting(statement.name, statement.arguments));

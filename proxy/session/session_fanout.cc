@@ -124,7 +124,7 @@ Session::Progress Session::EnlistAll(const ShardSet& shards, absl::Status* error
 }
 
 Session::Progress Session::StartFanout(const Unit& unit, const Decision& decision) {
-  if (fanout_result_) return TakeFanoutResult(unit);
+  if (fanout_result_) return TakeFanoutResult(unit.final);
   absl::Status status = CheckFanout(unit.statement, decision);
   if (status.ok() && EnlistAll(decision.shards, &status) == Progress::kBlocked) {
     return Progress::kBlocked;
@@ -156,7 +156,7 @@ Session::Progress Session::StartFanout(const Unit& unit, const Decision& decisio
   fanout_->Start();
   if (unit.statement.verb != Verb::kCopyIn) return Progress::kBlocked;
   // The client's data comes behind this message, so the message must be done with.
-  copy_fanout_ = true;
+  copy_fanout_ = CopyFanout::kSimple;
   return Progress::kDone;
 }
 
@@ -184,21 +184,20 @@ void Session::OnFanoutDone() {
     fanout_result_ = fanout_->Tag();
   }
   fanout_.reset();
-  if (!std::exchange(copy_fanout_, false)) return;
-  const absl::StatusOr<std::string> result = *std::exchange(fanout_result_, std::nullopt);
-  if (result.ok()) {
-    FinishUnit(*result, true);
-  } else {
-    FailUnit(result.status(), true);
+  const CopyFanout copy = std::exchange(copy_fanout_, CopyFanout::kNone);
+  if (copy == CopyFanout::kExtended) {
+    TakeExecuteResult();
+  } else if (copy == CopyFanout::kSimple) {
+    TakeFanoutResult(true);
   }
 }
 
-Session::Progress Session::TakeFanoutResult(const Unit& unit) {
+Session::Progress Session::TakeFanoutResult(bool final) {
   const absl::StatusOr<std::string> result = *std::exchange(fanout_result_, std::nullopt);
   if (result.ok()) {
-    FinishUnit(*result, unit.final);
+    FinishUnit(*result, final);
   } else {
-    FailUnit(result.status(), unit.final);
+    FailUnit(result.status(), final);
   }
   return Progress::kDone;
 }
@@ -247,11 +246,8 @@ Session::Progress Session::ExecuteFanout(const Portal& portal, uint32_t max_rows
       status.ok() ? DecideBind(*portal.prepared, bind) : absl::StatusOr<Decision>(status);
   status = decision.status();
   if (status.ok()) status = CheckFanout(statement, *decision);
-  if (status.ok() && statement.verb == Verb::kCopyIn) {
-    status = Refused("COPY FROM STDIN to several shards by the extended protocol is not supported",
-                     "Send COPY as a simple query.");
-  }
-  if (status.ok() && max_rows != 0) {
+  const bool copy_in = statement.verb == Verb::kCopyIn;
+  if (status.ok() && max_rows != 0 && statement.returns_rows) {
     status = Refused("a row limit on a statement that runs on several shards is not supported",
                      "Fetch all rows: set the fetch size and the maximum of rows to 0.");
   }
@@ -263,7 +259,9 @@ Session::Progress Session::ExecuteFanout(const Portal& portal, uint32_t max_rows
     FailBatch(status);
     return Progress::kDone;
   }
-  return Progress::kBlocked;
+  if (!copy_in) return Progress::kBlocked;
+  copy_fanout_ = CopyFanout::kExtended;
+  return Progress::kDone;
 }
 
 absl::Status Session::StartPortal(const Portal& portal, const wire::BindView& bind,
@@ -297,15 +295,19 @@ absl::Status Session::StartPortal(const Portal& portal, const wire::BindView& bi
     }
   } else {
     MakeFanout(statement, decision, std::move(options));
+    // COPY has no parameters, and while it reads data a server ignores the Sync behind it.
+    const bool copy_in = statement.verb == Verb::kCopyIn;
+    if (copy_in && portal.describe) wire::AppendEmptyMessage(out.Own(), wire::kNoData);
     decision.shards.ForEach([&](ShardIndex shard) {
-      fanout_->AddBranch(
-          shard, *FindParticipant(shard)->server,
-          ExtendedRequest(prepared.text, prepared.parameter_types, rest, portal.describe));
+      fanout_->AddBranch(shard, *FindParticipant(shard)->server,
+                         copy_in ? QueryMessage(prepared.text)
+                                 : ExtendedRequest(prepared.text, prepared.parameter_types, rest,
+                                                   portal.describe));
     });
   }
   // Its unnamed statement is another one now.
   for (const Participant& participant : participants_) participant.server->unnamed_statement = 0;
-  statement_kind_ = KindOf(statement);
+  running_ = Ref<const Statement>(&statement);
   fanout_->Start();
   return absl::OkStatus();
 }

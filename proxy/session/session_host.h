@@ -5,6 +5,7 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -20,9 +21,12 @@ class Session;
 
 // One finished statement, for the log and the counters.
 struct StatementReport {
+  const Statement* statement = nullptr;  // nullptr: a function call
   QueryKind kind = QueryKind::kOther;
   Outcome outcome = Outcome::kOk;
   uint64_t microseconds = 0;
+  // Of the transaction that it has ended, or was.
+  std::optional<uint64_t> transaction_microseconds;
 };
 
 class SessionHost {
@@ -54,6 +58,8 @@ class SessionHost {
   // Has the schema read anew; later Session::OnSchemaRefreshed.
   virtual void RequestSchemaRefresh(Session& session) = 0;
   virtual void Report(Session& session, const StatementReport& report) = 0;
+  // It has waited for a server connection.
+  virtual void ReportWait(Session& session, uint64_t microseconds) = 0;
   // A name for a prepared transaction that no other proxy and no other call gives.
   virtual std::string NewTransactionName() = 0;
   virtual size_t max_message_bytes() const = 0;

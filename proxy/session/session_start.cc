@@ -21,8 +21,13 @@ void Put(ParameterList& list, std::string_view name, std::string_view value) {
 
 }  // namespace
 
-SessionStart::SessionStart(ServerPools& pools, Pool& pool, Ref<const Settings> settings, Done done)
-    : pools_(pools), pool_(pool), settings_(std::move(settings)), done_(std::move(done)) {}
+SessionStart::SessionStart(ServerPools& pools, Pool& pool, Ref<const Settings> settings,
+                           bool keep_server, Done done)
+    : pools_(pools),
+      pool_(pool),
+      settings_(std::move(settings)),
+      keep_server_(keep_server),
+      done_(std::move(done)) {}
 
 SessionStart::~SessionStart() {
   if (waiting_) pools_.Forget(*this);
@@ -97,13 +102,15 @@ void SessionStart::OnServerClosed(Server& server, const SqlError& reason) {
 void SessionStart::Finish(absl::StatusOr<ParameterList> parameters) {
   const std::string path =
       pool_.profile() != nullptr ? pool_.profile()->search_path : std::string();
-  Server* const server = std::exchange(server_, nullptr);
+  Server* server = std::exchange(server_, nullptr);
   if (server != nullptr) {
     server->owner = nullptr;
-    pools_.Return(*server, Release::kClean);
+    if (!keep_server_ || !parameters.ok()) {
+      pools_.Return(*std::exchange(server, nullptr), Release::kClean);
+    }
   }
   const Done done = std::move(done_);
-  done(std::move(parameters), path);  // may destroy this object
+  done(std::move(parameters), path, server);  // may destroy this object
 }
 
 }  // namespace meridian

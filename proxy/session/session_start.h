@@ -21,11 +21,13 @@ using ParameterList = std::vector<std::pair<std::string, std::string>>;
 
 class SessionStart final : public ServerOwner, public PoolClient {
  public:
-  // Called once, with what to tell the client or the error that ends its connection.
-  using Done =
-      std::function<void(absl::StatusOr<ParameterList> parameters, std::string search_path)>;
+  // Called once, with what to tell the client or the error that ends its connection. `server`: with
+  // keep_server, the one that was used, without an owner; nullptr: none.
+  using Done = std::function<void(absl::StatusOr<ParameterList> parameters, std::string search_path,
+                                  Server* server)>;
 
-  SessionStart(ServerPools& pools, Pool& pool, Ref<const Settings> settings, Done done);
+  SessionStart(ServerPools& pools, Pool& pool, Ref<const Settings> settings, bool keep_server,
+               Done done);
   ~SessionStart();
 
   // Gets a server; may call `done` at once.
@@ -44,6 +46,7 @@ class SessionStart final : public ServerOwner, public PoolClient {
   ServerPools& pools_;
   Pool& pool_;
   const Ref<const Settings> settings_;
+  const bool keep_server_;
   Done done_;
   Server* server_ = nullptr;
   bool waiting_ = false;

@@ -31,22 +31,20 @@ std::vector<Literal> RelativeLiterals(const Analysis& analysis, const Analysis::
 Session::Progress Session::HandleQuery(std::string_view message) {
   const std::string_view body = message.substr(wire::kHeaderBytes);
   if (body.empty() || body.find('\0') != body.size() - 1) {
-    Violation({.sqlstate = std::string(sqlstate::kProtocolViolation),
-               .message = "invalid message format",
-               .detail = {},
-               .hint = {}});
+    if (!pending_.empty() || batch_server_ != nullptr) return Progress::kBlocked;
+    FailUnit(SqlStatus(sqlstate::kProtocolViolation, "invalid message format"), true);
     return Progress::kDone;
   }
   const std::string_view text = body.substr(0, body.size() - 1);
   if (script_ != nullptr) return ContinueScript(text);
-  if (batch_server_ != nullptr || !unplaced_.empty()) {
+  if (batch_open_) {
     // A Query in the middle of a batch without Sync: the batch ends first.
     if (EndBatchBeforeQuery() == Progress::kBlocked) return Progress::kBlocked;
   }
   if (!pending_.empty()) return Progress::kBlocked;
   Analysis& analysis = host_.scratch_analysis();
   host_.router().Analyze(text, Context(), {}, &analysis);
-  statement_started_us_ = host_.NowUs();
+  StartClock();
   if (analysis.parts.empty()) {
     wire::AppendEmptyMessage(out.Own(), wire::kEmptyQueryResponse);
     FinishQuery();
@@ -103,20 +101,18 @@ bool Session::SendScriptWhole(std::string_view message, std::string_view text,
     return true;
   }
   if (OnlyParticipant() == nullptr) return false;  // a transaction that spans shards
-  Pending pending;
-  pending.request = wire::kQuery;
+  Pending& pending = pending_.Add(wire::kQuery);
   for (const Analysis::Part& part : analysis.parts) {
     auto effect = std::make_unique<StatementEffect>();
     effect->statement = part.statement;
     effect->text = std::string(text.substr(part.range.begin, part.range.size()));
     schema_changed_ |= part.statement->changes_schema;
-    pending.effects.push_back(std::move(effect));
+    pending.AddEffect(std::move(effect));
   }
-  statement_kind_ = KindOf(*analysis.parts[0].statement);
+  running_ = analysis.parts[0].statement;
   (*participant)->wrote |= writes;
   (*participant)->server->out.Borrow(message);
   ++(*participant)->server->queries;
-  pending_.push_back(std::move(pending));
   active_ = (*participant)->server;
   return true;
 }
@@ -179,7 +175,7 @@ Session::Progress Session::EndScript() {
 
 Session::Progress Session::RunUnit(const Unit& unit) {
   const Statement& statement = unit.statement;
-  statement_kind_ = KindOf(statement);
+  running_ = Ref<const Statement>(&statement);
   if (transaction_.failed() && !LeavesFailedTransaction(statement)) {
     FailUnit(InFailedTransaction(), unit.final);
     return Progress::kDone;
@@ -244,14 +240,13 @@ void Session::ForwardUnit(const Unit& unit, Participant& participant) {
   schema_changed_ |= unit.statement.changes_schema;
   expect_copy_in_ = unit.statement.verb == Verb::kCopyIn;
   active_ = &server;
-  Pending& pending = pending_.emplace_back();
-  pending.request = wire::kQuery;
-  if (!unit.final) pending.show = Pending::Show::kHideReady;
+  Pending& pending =
+      pending_.Add(wire::kQuery, unit.final ? Pending::Show::kForward : Pending::Show::kHideReady);
   if (HasEffect(unit.statement)) {
     auto effect = std::make_unique<StatementEffect>();
     effect->statement = Ref<const Statement>(&unit.statement);
     effect->text = std::string(unit.text);
-    pending.effects.push_back(std::move(effect));
+    pending.AddEffect(std::move(effect));
   }
 }
 

@@ -12,11 +12,18 @@ namespace {
 // PREPARE <this> ... is how the text is kept; the name has no meaning.
 constexpr std::string_view kPlaceholder = "PREPARE meridian";
 
-std::string ServerPrepareSql(const PreparedText& prepared) {
+}  // namespace
+
+std::string Session::ServerPrepareSql(const PreparedText& prepared) {
   return "PREPARE " + prepared.ServerName() + prepared.text.substr(kPlaceholder.size());
 }
 
-}  // namespace
+// The declared types of its parameters.
+const std::vector<Oid>& Session::TypesOf(const PreparedText& prepared) {
+  return prepared.kind == PreparedText::Kind::kSql
+             ? prepared.Current(host_.router()).parts[0].statement->prepare_types
+             : prepared.type_oids();
+}
 
 // Where `name` stands, relative to the statement's own text.
 TextRange Session::NameIn(const Unit& unit) {
@@ -61,13 +68,12 @@ Session::Progress Session::RunSqlPrepare(const Unit& unit) {
   }
   wire::AppendQuery(server.out.Own(), ServerPrepareSql(*prepared));
   active_ = &server;
-  Pending& pending = pending_.emplace_back();
-  pending.request = wire::kQuery;
-  if (!unit.final) pending.show = Pending::Show::kHideReady;
+  Pending& pending =
+      pending_.Add(wire::kQuery, unit.final ? Pending::Show::kForward : Pending::Show::kHideReady);
   auto effect = std::make_unique<StatementEffect>();
   effect->statement = Ref<const Statement>(&statement);
   effect->prepared = prepared;
-  pending.effects.push_back(std::move(effect));
+  pending.AddEffect(std::move(effect));
   return Progress::kDone;
 }
 
@@ -78,12 +84,6 @@ Session::Progress Session::RunSqlExecute(const Unit& unit) {
     return Progress::kDone;
   }
   const Ref<const PreparedText> prepared = found->second;
-  if (prepared->kind != PreparedText::Kind::kSql) {
-    FailUnit(Refused("EXECUTE of a statement that was prepared by the protocol is not supported",
-                     "Bind and execute it by the protocol, or PREPARE it by SQL."),
-             unit.final);
-    return Progress::kDone;
-  }
   auto decision = DecideExecute(*prepared, unit);
   absl::Status status = decision.status();
   if (status.ok() && decision->route != Route::kOne && decision->route != Route::kAny) {
@@ -94,7 +94,7 @@ Session::Progress Session::RunSqlExecute(const Unit& unit) {
     FailUnit(status, unit.final);
     return Progress::kDone;
   }
-  const Statement& body = *prepared->Current(host_.router()).parts[0].statement->body;
+  const Statement& body = *StatementOf(*prepared);
   auto participant =
       Enlist(decision->route == Route::kOne ? decision->shards.first() : PreferredShard(body));
   if (participant.ok() && *participant == nullptr) return Progress::kBlocked;
@@ -111,16 +111,7 @@ Session::Progress Session::RunSqlExecute(const Unit& unit) {
 void Session::SendSqlExecute(const Unit& unit, Participant& participant,
                              const PreparedText& prepared, const Statement& body) {
   Server& server = *participant.server;
-  if (!server.prepared.Touch(prepared.id)) {
-    wire::AppendQuery(server.out.Own(), ServerPrepareSql(prepared));
-    server.prepared.Add(prepared.id);
-    Pending& inject = pending_.emplace_back();
-    inject.request = wire::kQuery;
-    inject.show = Pending::Show::kSwallow;
-    inject.purpose = Pending::Purpose::kPrepare;
-    inject.prepared_id = prepared.id;
-    host_.metrics().prepared_injected.Add();
-  }
+  if (!server.prepared.Touch(prepared.id)) InjectPrepare(participant, prepared);
   const TextRange name = NameIn(unit);
   std::string text(unit.text.substr(0, name.begin));
   text.append(prepared.ServerName()).append(unit.text.substr(name.end));
@@ -129,25 +120,33 @@ void Session::SendSqlExecute(const Unit& unit, Participant& participant,
   participant.wrote |= body.writes;
   schema_changed_ |= body.changes_schema;
   active_ = &server;
-  Pending& pending = pending_.emplace_back();
-  pending.request = wire::kQuery;
-  if (!unit.final) pending.show = Pending::Show::kHideReady;
+  pending_.Add(wire::kQuery, unit.final ? Pending::Show::kForward : Pending::Show::kHideReady);
+}
+
+// Puts the statement on the server ahead of the EXECUTE that needs it.
+void Session::InjectPrepare(Participant& participant, const PreparedText& prepared) {
+  Server& server = *participant.server;
+  host_.metrics().prepared_injected.Add();
+  if (prepared.kind == PreparedText::Kind::kProtocol) {
+    SendParse(participant, prepared, Pending::Show::kSwallow);
+    pending_.back().purpose = Pending::Purpose::kPrepare;
+    wire::AppendSync(server.out.Own());
+  } else {
+    wire::AppendQuery(server.out.Own(), ServerPrepareSql(prepared));
+    server.prepared.Add(prepared.id);
+  }
+  pending_
+      .Add(prepared.kind == PreparedText::Kind::kProtocol ? wire::kSync : wire::kQuery,
+           Pending::Show::kSwallow, Pending::Purpose::kPrepare)
+      .prepared_id = prepared.id;
 }
 
 // Where EXECUTE goes: as the prepared statement would with the arguments for its parameters.
 absl::StatusOr<Decision> Session::DecideExecute(const PreparedText& prepared, const Unit& unit) {
-  const Analysis& analysis = prepared.Current(host_.router());
-  const Statement* prepare = StatementOf(prepared);
-  if (prepare == nullptr || !prepare->body) {
+  if (StatementOf(prepared) == nullptr) {
     return Refused("this prepared statement cannot be routed", "Send the statement itself.");
   }
-  auto hints = Hints();
-  if (!hints.ok()) return hints.status();
-  // The body's literals are those that stand in it.
-  std::vector<Literal> literals;
-  for (const Literal& literal : analysis.LiteralsOf(analysis.parts[0])) {
-    if (literal.range.begin >= prepare->body_range.begin) literals.push_back(literal);
-  }
+  const std::vector<Oid>& types = TypesOf(prepared);
   std::vector<std::string> decoded(unit.statement.execute_arguments.size());
   std::vector<Parameter> parameters;
   for (size_t i = 0; i < decoded.size(); ++i) {
@@ -166,13 +165,13 @@ absl::StatusOr<Decision> Session::DecideExecute(const PreparedText& prepared, co
       }
       decoded[i] = (argument.negative ? "-" : "") + std::string(*value);
     }
-    parameters.push_back({.type = i < prepare->prepare_types.size() ? prepare->prepare_types[i] : 0,
+    parameters.push_back({.type = i < types.size() ? types[i] : 0,
                           .binary = false,
                           .value = argument.kind == ExecuteArgument::Kind::kNull
                                        ? std::nullopt
                                        : std::optional<std::string_view>(decoded[i])});
   }
-  return host_.router().Decide(*prepare->body, {prepared.text, literals, parameters}, *hints);
+  return DecidePrepared(prepared, parameters);
 }
 
 }  // namespace meridian

@@ -122,6 +122,12 @@ absl::StatusOr<std::vector<std::pair<std::string, std::string>>> ParseOptions(
   return settings;
 }
 
+bool IsCancelRequest(std::string_view packet) {
+  ByteReader reader(packet);
+  reader.U32();
+  return reader.U32() == kCancelRequestCode && reader.ok();
+}
+
 absl::StatusOr<StartupPacket> ParseStartupPacket(std::string_view packet) {
   ByteReader reader(packet);
   reader.U32();

@@ -44,6 +44,8 @@ using StartupPacket = std::variant<SslRequest, GssEncRequest, CancelRequest, Sta
 // limits. An error is what PostgreSQL would answer as FATAL: 08P01 for a broken layout, 0A000 for
 // another major version, 28000 without a user.
 absl::StatusOr<StartupPacket> ParseStartupPacket(std::string_view packet);
+// Whether it was meant as a CancelRequest, well-formed or not.
+bool IsCancelRequest(std::string_view packet);
 
 // "-c a=b --c-d=e -cf=g", backslash escapes the next character (PostgreSQL: pg_split_opts and
 // process_postgres_switches). Any other switch is an error, 42601... as the server says.
