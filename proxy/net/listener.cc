@@ -1,5 +1,6 @@
 #include "proxy/net/listener.h"
 
+#include <fcntl.h>
 #include <netdb.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -8,8 +9,6 @@
 
 #include <cerrno>
 #include <cstring>
-
-#include "metrics/log.h"
 
 namespace meridian {
 namespace {
@@ -26,7 +25,7 @@ int OpenSocket(const struct addrinfo& address) {
   const int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (address.ai_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-  if (bind(fd, address.ai_addr, address.ai_addrlen) == 0 && listen(fd, kBacklog) == 0) return fd;
+  if (bind(fd, address.ai_addr, address.ai_addrlen) == 0) return fd;
   const int error = errno;
   close(fd);
   errno = error;
@@ -44,13 +43,23 @@ bool IsAlive(const struct sockaddr_un& address) {
 
 }  // namespace
 
-Listener::Listener(uv_loop_t* loop, int fd, std::string path, Accept accept)
-    : poll_(new uv_poll_t), fd_(fd), path_(std::move(path)), accept_(std::move(accept)) {
+Listener::Listener(uv_loop_t* loop, int fd, std::string name, bool is_unix, Accept accept)
+    : poll_(new uv_poll_t),
+      fd_(fd),
+      reserve_fd_(open("/dev/null", O_RDONLY | O_CLOEXEC)),
+      name_(std::move(name)),
+      is_unix_(is_unix),
+      accept_(std::move(accept)) {
   uv_poll_init(loop, poll_, fd);
   poll_->data = this;
+}
+
+absl::Status Listener::Start() {
+  if (listen(fd_, kBacklog) != 0) return CannotListen(name_, std::strerror(errno));
   uv_poll_start(poll_, UV_READABLE, [](uv_poll_t* handle, int status, int /*events*/) {
     if (status == 0) static_cast<Listener*>(handle->data)->OnReadable();
   });
+  return absl::OkStatus();
 }
 
 Listener::~Listener() { Close(); }
@@ -60,7 +69,8 @@ void Listener::Close() {
   uv_close(reinterpret_cast<uv_handle_t*>(poll_),
            [](uv_handle_t* handle) { delete reinterpret_cast<uv_poll_t*>(handle); });
   close(fd_);
-  if (!path_.empty()) unlink(path_.c_str());
+  close(reserve_fd_);
+  if (is_unix_) unlink(name_.c_str());
   fd_ = -1;
 }
 
@@ -81,7 +91,7 @@ absl::StatusOr<std::vector<std::unique_ptr<Listener>>> Listener::OpenTcp(uv_loop
   for (const struct addrinfo* at = addresses; at != nullptr; at = at->ai_next) {
     const int fd = OpenSocket(*at);
     if (fd >= 0) {
-      listeners.push_back(std::unique_ptr<Listener>(new Listener(loop, fd, {}, accept)));
+      listeners.push_back(std::unique_ptr<Listener>(new Listener(loop, fd, name, false, accept)));
     } else if (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL) {
       error = errno;
     }
@@ -104,28 +114,28 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::OpenUnix(uv_loop_t* loop,
   if (IsAlive(address)) return CannotListen(path, "another process listens there");
   unlink(path.c_str());
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0 || bind(fd, reinterpret_cast<struct sockaddr*>(&address), sizeof address) != 0 ||
-      listen(fd, kBacklog) != 0) {
+  if (fd < 0 || bind(fd, reinterpret_cast<struct sockaddr*>(&address), sizeof address) != 0) {
     const int error = errno;
     if (fd >= 0) close(fd);
     return CannotListen(path, std::strerror(error));
   }
   chmod(path.c_str(), 0777);  // who may connect is a matter of authentication, as with PostgreSQL
-  return std::unique_ptr<Listener>(new Listener(loop, fd, path, accept));
+  return std::unique_ptr<Listener>(new Listener(loop, fd, path, true, accept));
 }
 
 void Listener::OnReadable() {
   // As many as there are, but other events get their turn.
   for (int i = 0; i < 64; ++i) {
-    const int fd = accept4(fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0) {
-      if (errno == EMFILE || errno == ENFILE) {
-        LogError("cannot accept a client: too many open files",
-                 {{"hint", "raise the limit of open files"}});
-      }
-      return;
+    int fd = accept4(fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const bool out_of_files = fd < 0 && (errno == EMFILE || errno == ENFILE);
+    if (out_of_files) {
+      // The file kept for this, so that the client hears of it and does not stay in the backlog.
+      close(reserve_fd_);
+      fd = accept4(fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     }
-    accept_(fd, !path_.empty());
+    if (fd >= 0) accept_(fd, is_unix_, out_of_files);
+    if (out_of_files) reserve_fd_ = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return;
   }
 }
 

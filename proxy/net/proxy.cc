@@ -108,6 +108,9 @@ absl::Status Proxy::Run() {
   workers_ready_ = true;
   // A snapshot that came in between is not lost.
   OnSnapshot(control_->snapshot());
+  for (const auto& listener : listeners_) {
+    if (auto status = listener->Start(); !status.ok()) return status;
+  }
   for (const auto& worker : workers_) worker->Start();
 
   const int handled[] = {SIGHUP, SIGTERM, SIGINT, SIGQUIT};
@@ -140,7 +143,9 @@ absl::Status Proxy::Run() {
 
 absl::Status Proxy::OpenListeners() {
   const std::shared_ptr<const Config> config = this->config();
-  const Listener::Accept accept = [this](int fd, bool is_unix) { OnAccepted(fd, is_unix); };
+  const Listener::Accept accept = [this](int fd, bool is_unix, bool out_of_files) {
+    OnAccepted(fd, is_unix, out_of_files);
+  };
   for (const std::string& host : config->listen_hosts) {
     auto opened = Listener::OpenTcp(&loop_, host, config->listen_port, accept);
     if (!opened.ok()) return opened.status();
@@ -154,9 +159,9 @@ absl::Status Proxy::OpenListeners() {
   return absl::OkStatus();
 }
 
-void Proxy::OnAccepted(int fd, bool is_unix) {
+void Proxy::OnAccepted(int fd, bool is_unix, bool out_of_files) {
   const auto limit = static_cast<size_t>(config()->max_client_connections);
-  if (clients_.fetch_add(1, std::memory_order_relaxed) >= limit) {
+  if (clients_.fetch_add(1, std::memory_order_relaxed) >= limit || out_of_files) {
     clients_.fetch_sub(1, std::memory_order_relaxed);
     // The answer to a start-up packet that was not read; a client takes it at any point of the
     // login.
@@ -165,7 +170,8 @@ void Proxy::OnAccepted(int fd, bool is_unix) {
                       {.sqlstate = std::string(sqlstate::kTooManyConnections),
                        .message = "sorry, too many clients already",
                        .detail = {},
-                       .hint = "The limit is the setting max_client_connections."});
+                       .hint = out_of_files ? "Meridian has reached its limit of open files."
+                                            : "The limit is the setting max_client_connections."});
     (void)!write(fd, error.data(), error.size());
     close(fd);
     return;

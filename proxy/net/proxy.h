@@ -54,7 +54,7 @@ class Proxy final : public SnapshotListener {
   void KillAnywhere(uint64_t id, const std::string& tag, const Reply& reply);
   absl::StatusOr<AdminResult> SetPaused(const std::optional<std::string>& shard, bool paused,
                                         const std::string& tag);
-  void OnAccepted(int fd, bool is_unix);
+  void OnAccepted(int fd, bool is_unix, bool out_of_files);
   void OnSignal(int signal);
   void OnDrainTick();
   void StopNow();

@@ -291,7 +291,7 @@ class TestPause:
         victim, other = login(proxy, application_name="victim"), login(proxy)
         rows = proxy.admin_rows("SHOW CLIENTS WHERE application_name = 'victim'")
         assert len(rows) == 1
-        number = rows[0].get("id") or rows[0].get("client")
+        number = rows[0]["client_id"]
         with proxy.admin() as admin:
             admin.execute(f"KILL CLIENT {number}")
         assert victim.read_until("E")[-1].sqlstate == "57P01"
