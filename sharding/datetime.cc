@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
 #include <optional>
 
 #include "sharding/ascii.h"
@@ -39,6 +40,17 @@ class Cursor {
     return number;
   }
   size_t size() const { return rest_.size(); }
+  // ASCII letters; empty where there are none.
+  std::string_view TakeWord() {
+    size_t letters = 0;
+    while (letters < rest_.size() && AsciiLower(rest_[letters]) >= 'a' &&
+           AsciiLower(rest_[letters]) <= 'z') {
+      ++letters;
+    }
+    const std::string_view word = rest_.substr(0, letters);
+    rest_.remove_prefix(letters);
+    return word;
+  }
 
  private:
   std::string_view rest_;
@@ -62,6 +74,40 @@ bool TakeDate(Cursor& cursor, Fields& fields) {
   if (!month || !cursor.Take('-')) return false;
   const auto day = cursor.TakeNumber(2, 2);
   if (!day) return false;
+  fields.year = *year;
+  fields.month = *month;
+  fields.day = *day;
+  return true;
+}
+
+// A month's English name or its first three letters, which PostgreSQL reads in any locale.
+std::optional<int64_t> MonthOf(std::string_view word) {
+  constexpr std::string_view kMonths[] = {"january",   "february", "march",    "april",
+                                          "may",       "june",     "july",     "august",
+                                          "september", "october",  "november", "december"};
+  for (size_t i = 0; i < std::size(kMonths); ++i) {
+    if (EqualsIgnoreCase(word, kMonths[i]) || EqualsIgnoreCase(word, kMonths[i].substr(0, 3))) {
+      return static_cast<int64_t>(i + 1);
+    }
+  }
+  return std::nullopt;
+}
+
+// DD Month YYYY and Month DD[,] YYYY, with blanks or '-': with four digits of the year these mean
+// the same under every DateStyle (PostgreSQL: DecodeNumber in datetime.c).
+bool TakeNamedDate(Cursor& cursor, char separator, Fields& fields) {
+  std::optional<int64_t> day = cursor.TakeNumber(1, 2);
+  if (day.has_value() && !cursor.Take(separator)) return false;
+  const std::optional<int64_t> month = MonthOf(cursor.TakeWord());
+  if (!month.has_value() || !cursor.Take(separator)) return false;
+  if (!day.has_value()) {
+    day = cursor.TakeNumber(1, 2);
+    if (!day.has_value()) return false;
+    if (separator == ' ') cursor.Take(',');
+    if (!cursor.Take(separator)) return false;
+  }
+  const std::optional<int64_t> year = cursor.TakeNumber(4, 4);
+  if (!year.has_value() || *year == 0 || !cursor.done()) return false;
   fields.year = *year;
   fields.month = *month;
   fields.day = *day;
@@ -137,6 +183,9 @@ std::optional<Fields> TakeFields(std::string_view text) {
   const bool bc = TakeBc(text);
   Fields fields;
   Cursor cursor(text);
+  for (const char separator : {' ', '-'}) {
+    if (Cursor named(text); !bc && TakeNamedDate(named, separator, fields)) return fields;
+  }
   if (!TakeDate(cursor, fields)) return std::nullopt;
   if (cursor.Take(' ') || cursor.Take('T')) {
     if (!TakeTime(cursor, fields) || !TakeOffset(cursor, fields)) return std::nullopt;

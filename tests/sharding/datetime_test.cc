@@ -68,11 +68,44 @@ TEST(Datetime, DaysThatDoNotExist) {
   EXPECT_EQ(Read(KeyType::kTimestamptz, "294276-12-31 23:30:00-01"), "22008");
 }
 
-TEST(Datetime, WhatOnlyTheServerKnows) {
+TEST(Datetime, AMonthsNameTellsDayFromYear) {
   for (const char* text :
-       {"", "now", "today", "epoch", "yesterday", "1/2/2003", "01-02-03", "99-01-01", "20240229",
-        "2024-2-29", "Feb 29 2024", "2024-02-29 10:00", "2024.060", "J2451187", "2024-02-29BC",
-        "2024-02-29 AD", "-2024-02-29", "12345678-01-01"}) {
+       {"29 Feb 2024", "29-feb-2024", "FEBRUARY 29 2024", "Feb 29, 2024", "february-29-2024"}) {
+    EXPECT_EQ(Read(KeyType::kDate, text), "2024-02-29") << text;
+  }
+  EXPECT_EQ(Read(KeyType::kDate, "1 May 0099"), "0099-05-01");
+  EXPECT_EQ(Read(KeyType::kTimestamp, "1 May 2024"), "2024-05-01 00:00:00");
+  EXPECT_EQ(Read(KeyType::kTimestamptz, "1 May 2024"), "unknown");
+  EXPECT_EQ(Read(KeyType::kDate, "30 Feb 2024"), "22008");
+}
+
+TEST(Datetime, WhatOnlyTheServerKnows) {
+  for (const char* text : {"",
+                           "now",
+                           "today",
+                           "epoch",
+                           "yesterday",
+                           "1/2/2003",
+                           "01-02-03",
+                           "99-01-01",
+                           "20240229",
+                           "2024-2-29",
+                           "29 Feb 24",
+                           "Feb 2024 29",
+                           "2024 Feb 29",
+                           "Febr 29 2024",
+                           "29-Feb 2024",
+                           "Feb-29,-2024",
+                           "29 Feb 2024 BC",
+                           "29 Feb 0000",
+                           "29 Feb  2024",
+                           "2024-02-29 10:00",
+                           "2024.060",
+                           "J2451187",
+                           "2024-02-29BC",
+                           "2024-02-29 AD",
+                           "-2024-02-29",
+                           "12345678-01-01"}) {
     EXPECT_EQ(Read(KeyType::kDate, text), "unknown") << text;
   }
   for (const char* text :
