@@ -35,8 +35,14 @@ class Outcome:
         return "\n    ".join(lines + [str(row) for row in self.rows[:20]])
 
 
+def type_oid(oid: int) -> int | str:
+    """Types of users (rows of tables, enums) have another OID on each server."""
+    first_normal_object_id = 16384
+    return oid if oid < first_normal_object_id else "user's"
+
+
 def outcome(messages: list) -> Outcome:
-    columns = [(c[0], c[1], c[2]) for m in messages if m.type == "T" for c in m.columns()]
+    columns = [(c[0], type_oid(c[1]), c[2]) for m in messages if m.type == "T" for c in m.columns()]
     errors = [m.fields() for m in messages if m.type == "E"]
     return Outcome(columns=columns,
                    rows=[tuple(m.values()) for m in messages if m.type == "D"],
