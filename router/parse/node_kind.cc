@@ -41,6 +41,7 @@ StringMap<NodeKind> MakeKinds() {
       {"FuncCall", K::kFunction},
       {"SQLValueFunction", K::kValueFunction},
       {"GroupingFunc", K::kGrouping},
+      {"GroupingSet", K::kGroupingSet},
       {"SetToDefault", K::kDefault},
       {"MultiAssignRef", K::kMultiAssign},
       {"CurrentOfExpr", K::kCurrentOf},

@@ -43,6 +43,7 @@ enum class NodeKind : uint8_t {
   kFunction,
   kValueFunction,  // CURRENT_TIMESTAMP, CURRENT_USER, ...
   kGrouping,       // GROUPING(...)
+  kGroupingSet,    // ROLLUP, CUBE, GROUPING SETS, ()
   kDefault,        // DEFAULT
   kMultiAssign,
   kCurrentOf,

@@ -45,6 +45,13 @@ std::vector<std::string_view> ColumnRefView::names() const {
   return names;
 }
 
+bool ColumnRefView::is_star() const {
+  for (const Node field : List("fields")) {
+    if (field.Is(NodeKind::kStar)) return true;
+  }
+  return false;
+}
+
 std::string_view ConstView::text() const {
   if (is_string()) return node.Child("sval").Text("sval");
   return node.Child("fval").Text("fval");
@@ -68,6 +75,7 @@ OperatorView::Kind OperatorView::kind() const {
   if (kind == "AEXPR_OP_ALL") return Kind::kAll;
   if (kind == "AEXPR_IN") return Kind::kIn;
   if (kind == "AEXPR_BETWEEN") return Kind::kBetween;
+  if (kind == "AEXPR_BETWEEN_SYM") return Kind::kBetweenSymmetric;
   return Kind::kOther;
 }
 

@@ -75,6 +75,7 @@ struct WithView : View {
 struct CommonTableView : View {
   using View::View;
   std::string_view name() const { return node.Text("ctename"); }
+  NodeList columns() const { return List("aliascolnames"); }
   Node query() const { return node.Child("ctequery"); }
 };
 
@@ -176,6 +177,9 @@ struct ColumnRefView : View {
   using View::View;
   // Empty where it is or ends in `*`.
   std::vector<std::string_view> names() const;
+  bool is_star() const;
+  // The names before the star: {t} of t.*.
+  std::vector<std::string_view> star_of() const { return Names(List("fields")); }
 };
 
 struct ConstView : View {
@@ -216,7 +220,7 @@ struct ItemsView : View {  // a row, a list or an array
 
 struct OperatorView : View {
   using View::View;
-  enum class Kind { kPlain, kAny, kAll, kIn, kBetween, kOther };
+  enum class Kind { kPlain, kAny, kAll, kIn, kBetween, kBetweenSymmetric, kOther };
   Kind kind() const;
   std::vector<std::string_view> names() const { return Names(List("name")); }
   Node left() const { return node.Child("lexpr"); }

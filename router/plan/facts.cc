@@ -233,15 +233,22 @@ class Facts {
                            : KeySet::All();
       case OperatorView::Kind::kAny:
         return name == "=" ? DeriveAny(expression.left(), expression.right()) : KeySet::All();
-      case OperatorView::Kind::kBetween: {
+      case OperatorView::Kind::kBetween:
+      case OperatorView::Kind::kBetweenSymmetric: {
         const NodeList ends = ItemsView(expression.right()).items();
         if (ends.size() != 2) return KeySet::All();
-        return KeySet::And(DeriveOrder(Op::kGreaterOrEqual, expression.left(), ends[0]),
-                           DeriveOrder(Op::kLessOrEqual, expression.left(), ends[1]));
+        KeySet between = DeriveBetween(expression.left(), ends[0], ends[1]);
+        if (expression.kind() == OperatorView::Kind::kBetween) return between;
+        return KeySet::Or(std::move(between), DeriveBetween(expression.left(), ends[1], ends[0]));
       }
       default:
         return KeySet::All();
     }
+  }
+
+  KeySet DeriveBetween(const Node& value, const Node& lower, const Node& upper) {
+    return KeySet::And(DeriveOrder(Op::kGreaterOrEqual, value, lower),
+                       DeriveOrder(Op::kLessOrEqual, value, upper));
   }
 
   KeySet DeriveEqual(const Node& left, const Node& right) {

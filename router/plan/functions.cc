@@ -145,6 +145,23 @@ FunctionClass ClassOf(const FunctionInfo& info) {
 
 }  // namespace
 
+bool HasEffect(FunctionClass kind) {
+  switch (kind) {
+    case FunctionClass::kImmutable:
+    case FunctionClass::kStable:
+    case FunctionClass::kTime:
+    case FunctionClass::kVolatile:
+    case FunctionClass::kAggregate:
+    case FunctionClass::kWindow:
+    case FunctionClass::kSetReturning:
+    case FunctionClass::kSequenceState:
+    case FunctionClass::kRelationSize:
+      return false;
+    default:
+      return true;
+  }
+}
+
 bool CatalogComesFirst(const std::vector<std::string>& search_path) {
   for (size_t i = 1; i < search_path.size(); ++i) {
     if (search_path[i] == "pg_catalog") return false;

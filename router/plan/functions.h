@@ -30,6 +30,9 @@ enum class FunctionClass : uint8_t {
   kRelationSize,  // the size of one shard's part only
 };
 
+// Whether such a call may be seen by others, so that how often it is made counts.
+bool HasEffect(FunctionClass kind);
+
 // `names` as written (f, schema.f). A name without schema that a user's function also has is kUser,
 // since overloads are not resolved; so is a built-in name where the search path looks elsewhere
 // before pg_catalog.

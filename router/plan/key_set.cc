@@ -1,6 +1,7 @@
 #include "router/plan/key_set.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace meridian {
 namespace {
@@ -180,8 +181,18 @@ class BoxReader {
       }
       return result;
     };
-    return distribution_.OwnersOfInterval(end(column.lower, column.lower_inclusive),
-                                          end(column.upper, column.upper_inclusive));
+    auto lower = end(column.lower, column.lower_inclusive);
+    if (lower.has_value()) StartAtNextKey(&*lower);
+    return distribution_.OwnersOfInterval(lower, end(column.upper, column.upper_inclusive));
+  }
+
+  // Integers, dates and times are whole numbers: above 499 means from 500 on.
+  static void StartAtNextKey(IntervalEnd* lower) {
+    if (lower->inclusive) return;
+    int64_t* const number = std::get_if<int64_t>(&lower->values.back());
+    if (number == nullptr || *number == std::numeric_limits<int64_t>::max()) return;
+    ++*number;
+    lower->inclusive = true;
   }
 
   const Distribution& distribution_;

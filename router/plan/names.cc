@@ -41,13 +41,10 @@ Lookup LookUpBare(const Query& query, const Level& level, size_t visible, std::s
   for (size_t i = 0; i < visible; ++i) {
     const Level::Entry& entry = level.entries[i];
     if (entry.hidden) continue;
-    const bool has_columns =
-        entry.reference.has_value() && !query.references[*entry.reference].columns.empty();
-    known &= has_columns;
+    const EntryColumn found = FindColumn(query, entry, name);
+    known &= found.match != EntryColumn::Match::kUnknown;
     // If another table here has the column too, PostgreSQL refuses the name as ambiguous.
-    if (has_columns && Contains(query.references[*entry.reference].columns, name)) {
-      return {true, RealColumn(query, *entry.reference, name)};
-    }
+    if (found.match == EntryColumn::Match::kYes) return {true, found.column};
   }
   return {!known, std::nullopt};
 }
@@ -59,7 +56,7 @@ Lookup LookUpQualified(const Query& query, const Level& level, size_t visible,
     const Level::Entry& entry = level.entries[i];
     if (entry.hidden || entry.alias != table) continue;
     if (names.size() == 3 && entry.schema != names[0]) continue;
-    if (!entry.reference.has_value()) return {true, std::nullopt};
+    if (!entry.reference.has_value()) return {true, FindColumn(query, entry, names.back()).column};
     return {true, RealColumn(query, *entry.reference, names.back())};
   }
   return {level.opaque, std::nullopt};
@@ -76,6 +73,34 @@ std::optional<ColumnOf> RealColumn(const Query& query, size_t index, std::string
     if (reference.columns[i] == column) return ColumnOf{index, reference.real_columns[i]};
   }
   return std::nullopt;
+}
+
+EntryColumn FindColumn(const Query& query, const Level::Entry& entry, std::string_view column) {
+  using Match = EntryColumn::Match;
+  if (entry.reference.has_value()) {
+    const std::vector<std::string>& columns = query.references[*entry.reference].columns;
+    if (columns.empty()) return {Match::kUnknown, std::nullopt};
+    if (!Contains(columns, column)) return {Match::kNo, std::nullopt};
+    return {Match::kYes, RealColumn(query, *entry.reference, column)};
+  }
+  for (const Level::OutputColumn& output : entry.outputs) {
+    if (output.name == column) return {Match::kYes, output.source};
+  }
+  return {entry.outputs_known ? Match::kNo : Match::kUnknown, std::nullopt};
+}
+
+std::optional<std::vector<std::string_view>> ColumnNames(const Query& query,
+                                                         const Level::Entry& entry) {
+  std::vector<std::string_view> names;
+  if (entry.reference.has_value()) {
+    const std::vector<std::string>& columns = query.references[*entry.reference].columns;
+    if (columns.empty()) return std::nullopt;
+    names.assign(columns.begin(), columns.end());
+    return names;
+  }
+  if (!entry.outputs_known) return std::nullopt;
+  for (const Level::OutputColumn& output : entry.outputs) names.push_back(output.name);
+  return names;
 }
 
 std::optional<ColumnOf> ResolveColumn(const Query& query, const Level* level,

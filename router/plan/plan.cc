@@ -107,23 +107,8 @@ bool IsQuery(const Node& node) {
 
 bool OnlyReads(const Query& query) {
   if (query.modifies || query.locks_rows || query.has_foreign_operator) return false;
-  for (const auto& [kind, name] : query.functions) {
-    switch (kind) {
-      case FunctionClass::kImmutable:
-      case FunctionClass::kStable:
-      case FunctionClass::kTime:
-      case FunctionClass::kVolatile:
-      case FunctionClass::kAggregate:
-      case FunctionClass::kWindow:
-      case FunctionClass::kSetReturning:
-      case FunctionClass::kSequenceState:
-      case FunctionClass::kRelationSize:
-        break;
-      default:
-        return false;
-    }
-  }
-  return true;
+  return std::none_of(query.functions.begin(), query.functions.end(),
+                      [](const auto& function) { return HasEffect(function.first); });
 }
 
 PinReason PinOf(const Query& query) {

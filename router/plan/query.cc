@@ -1,8 +1,13 @@
 #include "router/plan/query.h"
 
+#include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
+
 #include <algorithm>
+#include <utility>
 
 #include "router/plan/names.h"
+#include "router/plan/outputs.h"
 
 namespace meridian {
 namespace {
@@ -18,25 +23,36 @@ bool IsOrderFree(std::string_view aggregate) {
 
 constexpr std::string_view kSystemColumns[] = {"tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"};
 
-bool Contains(const std::vector<std::string>& names, std::string_view name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
-
 class QueryReader {
  public:
   QueryReader(Query* query, Planning* planning) : query_(*query), planning_(*planning) {}
 
   void Read(const Node& statement) {
+    statement_ = &statement;
     top_ = true;
     Walk(statement, NewLevel(nullptr, /*sees_parent=*/true));
+    // What nothing reads is looked at all the same.
+    for (size_t i = 0; i < deferred_.size(); ++i) {
+      if (!std::exchange(deferred_[i].walked, true))
+        Walk(deferred_[i].table.query(), deferred_[i].level);
+    }
   }
 
  private:
+  // A WITH query that is walked where its one reader stands, so that the conditions there reach it.
+  struct Deferred {
+    const Level* owner;
+    CommonTableView table;
+    Level* level;
+    bool walked = false;
+  };
+
   Level* NewLevel(const Level* parent, bool sees_parent) {
     Level* level = query_.levels.emplace_back(std::make_unique<Level>()).get();
     level->parent = parent;
     level->sees_parent = sees_parent;
     level->parent_entries = parent == nullptr || !sees_parent ? 0 : parent->entries.size();
+    level->parent_common_tables = parent == nullptr ? 0 : parent->common_tables.size();
     return level;
   }
 
@@ -57,6 +73,7 @@ class QueryReader {
         return;
       case NodeKind::kLocking:
         query_.locks_rows = true;  // its names are aliases of tables seen elsewhere
+        ++together_;
         return;
       case NodeKind::kSubLink:
         query_.has_sublink = true;
@@ -82,6 +99,7 @@ class QueryReader {
             ClassifyFunction(names, planning_.schema, planning_.context.search_path);
         NoteFunction(kind, names);
         if (call.is_windowed() || kind == FunctionClass::kWindow) {
+          ++together_;
           NoteOrderDependence("has a window function");
         } else if (kind == FunctionClass::kAggregate && !IsOrderFree(names.back())) {
           NoteOrderDependence("computes an aggregate that depends on the order of rows");
@@ -98,7 +116,9 @@ class QueryReader {
         return;
       case NodeKind::kOperator: {
         const auto names = OperatorView(node).names();
-        query_.has_foreign_operator |= names.size() > 1 && names[0] != "pg_catalog";
+        if (names.size() < 2 || names[0] == "pg_catalog") return;
+        query_.has_foreign_operator = true;
+        ++together_;
         return;
       }
       case NodeKind::kColumnRef: {
@@ -118,6 +138,7 @@ class QueryReader {
   }
 
   void NoteFunction(FunctionClass kind, const std::vector<std::string_view>& names) {
+    together_ += HasEffect(kind);
     if (query_.HasFunction(kind)) return;
     std::string name;
     for (const std::string_view part : names) {
@@ -221,10 +242,27 @@ class QueryReader {
         level->common_tables.emplace_back(CommonTableView(table).name());
       }
     }
-    for (const Node table : with.tables()) {
-      Walk(CommonTableView(table).query(), NewLevel(level, /*sees_parent=*/false));
-      level->common_tables.emplace_back(CommonTableView(table).name());
+    for (const Node node : with.tables()) {
+      const CommonTableView table(node);
+      Level* const inner = NewLevel(level, /*sees_parent=*/false);
+      if (!with.recursive() && table.query().Is(NodeKind::kSelect) && IsReadOnce(table.name())) {
+        deferred_.push_back({level, table, inner});
+      } else {
+        Walk(table.query(), inner);
+      }
+      level->common_tables.emplace_back(table.name());
     }
+  }
+
+  // Whether the name, of whatever it may be, stands but once where tables stand.
+  bool IsReadOnce(std::string_view name) {
+    if (table_names_.empty()) CountTableNames(*statement_);
+    return table_names_[name] == 1;
+  }
+
+  void CountTableNames(const Node& node) {
+    if (node.Is(NodeKind::kRangeVar)) ++table_names_[RangeVarView(node).name()];
+    node.ForEachChild([&](const Node& child) { CountTableNames(child); });
   }
 
   // --- FROM ---
@@ -244,8 +282,10 @@ class QueryReader {
       case NodeKind::kRangeSubselect: {
         const RangeSubselectView subselect(item);
         Level* inner = subselect.lateral() ? level : NewLevel(level, /*sees_parent=*/false);
-        Walk(subselect.query(), inner);
-        level->entries.push_back({.alias = std::string(subselect.alias().name())});
+        Level::Entry entry{.alias = std::string(subselect.alias().name())};
+        WalkSubquery(subselect.query(), inner, nullable, &entry);
+        RenameOutputs(Names(subselect.alias().columns()), &entry);
+        level->entries.push_back(std::move(entry));
         return;
       }
       default:
@@ -253,6 +293,23 @@ class QueryReader {
         level->opaque = true;
         query_.has_other_item = true;
     }
+  }
+
+  void WalkSubquery(const Node& query, Level* around, bool nullable, Level::Entry* entry) {
+    const size_t first_level = query_.levels.size();
+    const size_t first_reference = query_.references.size();
+    const size_t together = together_;
+    Walk(query, around);
+    if (first_level == query_.levels.size()) return;
+    for (size_t i = first_reference; i < query_.references.size(); ++i) {
+      query_.references[i].nullable |= nullable;
+    }
+    ReadOutputs(SelectView(query), *query_.levels[first_level], first_reference, query_,
+                together == together_ ? RowUse::kEachAlone : RowUse::kTogether, entry);
+    outputs_ += entry->outputs.size();
+    if (outputs_ <= kMaxOutputs) return;
+    entry->outputs.clear();
+    entry->outputs_known = false;
   }
 
   void WalkJoin(const JoinView& join, Level* level, bool nullable) {
@@ -277,11 +334,14 @@ class QueryReader {
       query_.conditions.push_back({join.on(), level, begin, end});
       Walk(join.on(), level);
     }
-    for (const std::string_view column : Names(join.using_columns())) {
+    std::vector<std::string> merged;
+    for (const std::string_view column : Names(join.using_columns())) merged.emplace_back(column);
+    if (join.natural() && !CommonColumns(*level, entries_begin, entries_middle, &merged)) {
+      level->opaque = level->unqualified_unknown = true;
+    }
+    for (const std::string& column : merged) {
       Merge(join, column, level, entries_begin, entries_middle, begin, end);
     }
-    // Which columns NATURAL merges depends on all columns of both sides.
-    if (join.natural()) level->opaque = level->unqualified_unknown = true;
     if (join.alias()) {
       for (size_t i = entries_begin; i < level->entries.size(); ++i)
         level->entries[i].hidden = true;
@@ -290,6 +350,22 @@ class QueryReader {
     if (join.using_alias()) {
       level->entries.push_back({.alias = std::string(join.using_alias().name())});
     }
+  }
+
+  // The columns that a NATURAL JOIN of the entries [begin, middle) and those behind merges; false:
+  // not known.
+  bool CommonColumns(const Level& level, size_t begin, size_t middle,
+                     std::vector<std::string>* common) const {
+    absl::flat_hash_set<std::string_view> left;
+    for (size_t i = begin; i < level.entries.size(); ++i) {
+      const auto names = ColumnNames(query_, level.entries[i]);
+      if (!names.has_value() || level.entries[i].hidden) return false;
+      if (i < middle) left.insert(names->begin(), names->end());
+      for (const std::string_view name : *names) {
+        if (i >= middle && left.erase(name) > 0) common->emplace_back(name);
+      }
+    }
+    return true;
   }
 
   // JOIN ... USING (column).
@@ -318,18 +394,16 @@ class QueryReader {
         if (level.entries[i].reference == merged.column->reference) return merged.column;
       }
     }
-    std::optional<ColumnOf> found;
+    using Match = EntryColumn::Match;
+    EntryColumn found{Match::kNo, std::nullopt};
     for (size_t i = begin; i < end; ++i) {
-      const Level::Entry& entry = level.entries[i];
-      if (entry.hidden) continue;
-      if (!entry.reference.has_value()) return std::nullopt;
-      const std::vector<std::string>& columns = query_.references[*entry.reference].columns;
-      if (columns.empty()) return std::nullopt;
-      if (!Contains(columns, column)) continue;
-      if (found.has_value()) return std::nullopt;
-      found = RealColumn(query_, *entry.reference, column);
+      if (level.entries[i].hidden) continue;
+      const EntryColumn here = FindColumn(query_, level.entries[i], column);
+      if (here.match == Match::kNo) continue;
+      if (here.match == Match::kUnknown || found.match == Match::kYes) return std::nullopt;
+      found = here;
     }
-    return found;
+    return found.column;
   }
 
   void AddCondition(const Node& expression, const Level* level, size_t targets_begin) {
@@ -339,21 +413,39 @@ class QueryReader {
 
   // --- Tables ---
 
-  static bool IsCommonTable(const Level* level, std::string_view name) {
-    for (; level != nullptr; level = level->parent) {
-      if (Contains(level->common_tables, name)) return true;
+  // The level whose WITH query the name means; nullptr: none.
+  static const Level* FindCommonTable(const Level* level, std::string_view name) {
+    size_t visible = level->common_tables.size();
+    while (level != nullptr) {
+      const auto begin = level->common_tables.begin();
+      if (std::find(begin, begin + visible, name) != begin + visible) return level;
+      visible = level->parent_common_tables;
+      level = level->parent;
     }
-    return false;
+    return nullptr;
+  }
+
+  void AddCommonTable(const Level* owner, const RangeVarView& reader, Level* level, bool nullable,
+                      Level::Entry entry) {
+    for (Deferred& deferred : deferred_) {
+      if (deferred.owner != owner || deferred.table.name() != reader.name()) continue;
+      if (std::exchange(deferred.walked, true)) continue;
+      const CommonTableView table = deferred.table;
+      WalkSubquery(table.query(), deferred.level, nullable, &entry);
+      RenameOutputs(Names(table.columns()), &entry);
+      RenameOutputs(Names(reader.alias().columns()), &entry);
+      break;
+    }
+    level->entries.push_back(std::move(entry));
   }
 
   void AddTable(const RangeVarView& table, Level* level, bool nullable) {
     Level::Entry entry;
     entry.alias = table.alias() ? table.alias().name() : table.name();
     if (!table.alias()) entry.schema = table.schema();
-    if (!writing_ && table.schema().empty() && IsCommonTable(level, table.name())) {
-      level->entries.push_back(std::move(entry));
-      return;
-    }
+    const Level* const owner =
+        writing_ || !table.schema().empty() ? nullptr : FindCommonTable(level, table.name());
+    if (owner != nullptr) return AddCommonTable(owner, table, level, nullable, std::move(entry));
     TableReference reference = FindTable(table.schema(), table.name(), planning_);
     reference.nullable = nullable;
     if (entry.schema.empty() && !table.alias()) entry.schema = reference.table.schema;
@@ -395,10 +487,19 @@ class QueryReader {
     }
   }
 
+  // Of all subqueries together.
+  static constexpr size_t kMaxOutputs = 16384;
+
   Query& query_;
   Planning& planning_;
+  const Node* statement_ = nullptr;
   bool top_ = false;
   bool writing_ = false;
+  // Grows with each thing for which rows count together (RowUse).
+  size_t together_ = 0;
+  size_t outputs_ = 0;
+  absl::flat_hash_map<std::string_view, size_t> table_names_;
+  std::vector<Deferred> deferred_;
 };
 
 }  // namespace

@@ -68,11 +68,18 @@ struct ColumnEquality {
 
 // The names that one SELECT (or other statement) sees.
 struct Level {
+  // A column of a subquery, and the table's column whose conditions it shares (outputs.h).
+  struct OutputColumn {
+    std::string name;
+    std::optional<ColumnOf> source;
+  };
   struct Entry {
-    std::string alias;                     // or the table's name
-    std::string schema = {};               // of a table without alias
-    std::optional<size_t> reference = {};  // nullopt: a subquery, ...: columns not known
-    bool hidden = false;                   // by the alias of a join
+    std::string alias;                       // or the table's name
+    std::string schema = {};                 // of a table without alias
+    std::optional<size_t> reference = {};    // nullopt: a subquery, ...
+    bool hidden = false;                     // by the alias of a join
+    std::vector<OutputColumn> outputs = {};  // of a subquery
+    bool outputs_known = false;              // `outputs` are all there are
   };
   struct MergedColumn {  // of USING: what the bare name means
     std::string name;
@@ -84,9 +91,11 @@ struct Level {
   bool sees_parent = true;
   // Those of the parent's entries that are to the left of a LATERAL subquery.
   size_t parent_entries = 0;
+  // Those of the parent's common_tables that were there before this level.
+  size_t parent_common_tables = 0;
   // Something here has names that the planner does not know.
   bool opaque = false;
-  // NATURAL JOIN: bare names may be merged columns.
+  // NATURAL JOIN of columns that are not known: bare names may be merged columns.
   bool unqualified_unknown = false;
   std::vector<Entry> entries;
   std::vector<MergedColumn> merged;

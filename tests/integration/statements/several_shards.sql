@@ -124,6 +124,8 @@ SELECT * FROM by_pair WHERE (a, b) < (0, 'x');
 SELECT * FROM by_pair WHERE a = 1 AND b = 'x' OR a = 2 AND b = 'y';
 SELECT * FROM by_number WHERE k IN (490, 500);
 SELECT * FROM by_number WHERE k > 480 AND k < 520;
+SELECT count(*) FROM by_number WHERE k >= 499;
+SELECT count(*) FROM by_number WHERE k <= 500;
 SELECT * FROM by_number WHERE k < 100 OR k > 900;
 SELECT * FROM by_number WHERE k = 100 OR k = 200;
 SELECT * FROM by_day WHERE day BETWEEN '2024-12-01' AND '2025-01-31';
