@@ -98,6 +98,7 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   SqlContexts& contexts() override { return contexts_; }
   WorkerMetrics& metrics() override { return metrics_; }
   Analysis& scratch_analysis() override { return scratch_; }
+  wire::BindView& scratch_bind() override { return scratch_bind_; }
   uint64_t NowUs() override { return uv_hrtime() / 1000; }
   void MarkDirty(Session& session) override;
   void CloseClient(Session& session) override;
@@ -148,6 +149,7 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   PreparedTexts prepared_texts_;
   SqlContexts contexts_;
   Analysis scratch_;
+  wire::BindView scratch_bind_;
   std::unique_ptr<Router> router_;
   std::unique_ptr<ServerPools> pools_;
   std::shared_ptr<const Snapshot> snapshot_;

@@ -130,7 +130,7 @@ absl::StatusOr<Decision> Session::DecideBind(const PreparedText& prepared,
 }
 
 Session::Progress Session::HandleBind(std::string_view body) {
-  wire::BindView& bind = bind_scratch_;
+  wire::BindView& bind = host_.scratch_bind();
   if (!pending_.empty() && batch_server_ == nullptr) return Progress::kBlocked;
   if (const absl::Status status = wire::ParseBind(body, &bind); !status.ok()) {
     FailBatch(status);

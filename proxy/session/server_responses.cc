@@ -52,7 +52,8 @@ void Session::OnUnexpectedEvent(const MessageStream::Event& event) {
     case wire::kErrorResponse:
       // A dying server says why; what the client learns of it is decided when the connection
       // closes.
-      dying_words_ = wire::ToSqlError(wire::ParseErrorFields(event.body()));
+      dying_words_ =
+          std::make_unique<const SqlError>(wire::ToSqlError(wire::ParseErrorFields(event.body())));
       break;
     default:
       break;
@@ -166,10 +167,9 @@ void Session::OnError(const MessageStream::Event& event) {
     out.Append(pending.detail->bytes);
   } else if (pending.show == Pending::Show::kForward || pending.show == Pending::Show::kHideReady ||
              in_batch) {
-    if (prelude_error_) {
+    if (prelude_error_ != nullptr) {
       // The transaction could not be opened here as the client wants it: that is the error.
-      wire::AppendError(out.Own(), wire::Severity::kError,
-                        *std::exchange(prelude_error_, std::nullopt));
+      wire::AppendError(out.Own(), wire::Severity::kError, *std::exchange(prelude_error_, nullptr));
     } else if (event.kept) {
       out.Append(event.bytes);
     } else {
@@ -220,7 +220,7 @@ void Session::OnInjectedError(SqlError error) {
     case Pending::Purpose::kBegin:
     case Pending::Purpose::kPrepare:
       // The statement behind it fails too; its error is replaced by this one.
-      prelude_error_ = std::move(error);
+      prelude_error_ = std::make_unique<const SqlError>(std::move(error));
       break;
     case Pending::Purpose::kSettings:
       // The statement behind it runs with other settings than the client believes: nothing it says
@@ -229,7 +229,9 @@ void Session::OnInjectedError(SqlError error) {
       Fatal(error);
       break;
     default:
-      if (!prelude_error_) prelude_error_ = std::move(error);
+      if (prelude_error_ == nullptr) {
+        prelude_error_ = std::make_unique<const SqlError>(std::move(error));
+      }
       break;
   }
 }
@@ -239,7 +241,7 @@ void Session::OnReady(Participant& participant, const MessageStream::Event& even
   Pending& pending = pending_.front();
   if (pending.failed && pending.purpose == Pending::Purpose::kBegin && status == wire::kIdle) {
     // What was sent behind it runs outside of the transaction that the client believes in.
-    Fatal(*std::exchange(prelude_error_, std::nullopt));
+    Fatal(*std::exchange(prelude_error_, nullptr));
     return;
   }
   const bool visible = pending.show == Pending::Show::kForward;
@@ -322,7 +324,7 @@ void Session::OnServerClosed(Server& server, const SqlError& reason) {
   if (!matters) return;
   // As PostgreSQL itself: a session whose server process is gone is gone. The client sees what the
   // server said last.
-  SqlError error = dying_words_ ? *dying_words_ : reason;
+  const SqlError error = dying_words_ != nullptr ? *dying_words_ : reason;
   if (active_ == &server) pending_.clear();
   if (batch_server_ == &server) batch_server_ = nullptr;
   if (copy_in_ == &server) copy_in_ = nullptr;

@@ -285,7 +285,7 @@ void Session::Terminate(const SqlError& reason, bool now) {
   if (now || idle()) {
     Fatal(reason);
   } else {
-    drain_ = reason;
+    drain_ = std::make_unique<const SqlError>(reason);
   }
 }
 
@@ -477,7 +477,7 @@ void Session::OnIdle() {
     schema_wait_ = true;
     host_.RequestSchemaRefresh(*this);
   }
-  if (drain_ && idle()) Fatal(*drain_);
+  if (drain_ != nullptr && idle()) Fatal(*drain_);
 }
 
 void Session::OnSchemaRefreshed() {
@@ -519,7 +519,7 @@ absl::StatusOr<RouteHints> Session::Hints() const {
 
 const SqlContext& Session::Context() {
   if (context_ == nullptr) {
-    const Settings& local = transaction_.open() ? *transaction_.local : *host_.settings().Empty();
+    const Settings& local = transaction_.open() ? *transaction_.local() : *host_.settings().Empty();
     context_ =
         &host_.contexts().Of(identity_.user, identity_.default_search_path, *settings_, local);
   }

@@ -338,7 +338,6 @@ class Session final : public ServerOwner, public PoolClient {
   StringMap<Portal> portals_;
   Ref<const PreparedText> unnamed_portal_;  // unless portals_ has one of the name ""
   ShardIndex unnamed_portal_shard_{};
-  wire::BindView bind_scratch_;
   bool local_row_description_ = true;  // SHOW by the simple protocol describes its row
   StringMap<ShardIndex> cursors_;
 
@@ -367,9 +366,10 @@ class Session final : public ServerOwner, public PoolClient {
   bool schema_wait_ = false;
   bool schema_changed_ = false;  // by the running statement
   bool closing_ = false;
-  std::optional<SqlError> drain_;
-  std::optional<SqlError> prelude_error_;
-  std::optional<SqlError> dying_words_;  // what a server said before it closed
+  // Null but in rare moments; idle clients are many.
+  std::unique_ptr<const SqlError> drain_;
+  std::unique_ptr<const SqlError> prelude_error_;
+  std::unique_ptr<const SqlError> dying_words_;  // what a server said before it closed
 
   uint64_t statement_started_us_ = 0;
   uint64_t transaction_started_us_ = 0;

@@ -252,11 +252,11 @@ void Session::FinishTransaction(bool committed, bool chain) {
   if (!committed) {
     settings_ = transaction_.settings_before();
     meridian_ = transaction_.meridian_before();
-    if (transaction_.settings_changed) {
+    if (transaction_.settings_changed()) {
       for (Participant& participant : participants_) DistrustSettings(*participant.server);
     }
-  } else if (transaction_.local_meridian) {
-    meridian_ = *transaction_.local_meridian;
+  } else if (transaction_.local_meridian()) {
+    meridian_ = *transaction_.local_meridian();
   }
   context_ = nullptr;
   host_.metrics().transactions.Add();
@@ -339,7 +339,7 @@ absl::StatusOr<std::string> Session::SetMeridian(const Statement& statement) {
     return "SET";
   }
   // What to go back to when the transaction commits.
-  if (statement.local && !transaction_.local_meridian) transaction_.local_meridian = meridian_;
+  if (statement.local && !transaction_.local_meridian()) transaction_.local_meridian() = meridian_;
   meridian_ = std::move(changed);
   return "SET";
 }
@@ -388,7 +388,7 @@ Session::Progress Session::ResetSettings(const Statement& statement,
   if (*participant == nullptr) return Progress::kBlocked;
   settings_ = target;
   context_ = nullptr;
-  if (transaction_.open()) transaction_.settings_changed = true;
+  if (transaction_.open()) transaction_.settings_changed() = true;
   const size_t sent = pending_.size();
   SendPrelude(**participant);
   if (pending_.size() > sent) pending_.back().show = Pending::Show::kStatusOnly;
@@ -472,14 +472,16 @@ void Session::ApplyEffect(const StatementEffect& effect, std::string_view tag,
       if (statement.chain && participant != nullptr) participant->in_transaction = true;
       break;
     case Verb::kSavepoint:
+      if (!transaction_.open()) break;
       transaction_.AddSavepoint(effect.text, statement.name, settings_, meridian_);
       break;
     case Verb::kReleaseSavepoint:
-      transaction_.ReleaseSavepoint(statement.name);
+      if (transaction_.open()) transaction_.ReleaseSavepoint(statement.name);
       break;
     case Verb::kRollbackToSavepoint:
+      if (!transaction_.open()) break;
       if (auto restored = transaction_.RollbackToSavepoint(statement.name)) {
-        if (transaction_.settings_changed) {
+        if (transaction_.settings_changed()) {
           for (Participant& other : participants_) DistrustSettings(*other.server);
         }
         settings_ = restored->settings;
@@ -525,12 +527,12 @@ void Session::ApplySet(const Statement& statement, std::string_view text,
       reset ? std::nullopt : std::optional(FlattenSetting(statement.name, statement.arguments));
   if (statement.local) {
     if (!transaction_.open()) return;
-    transaction_.local = host_.settings().With(*transaction_.local, statement.name, value);
+    transaction_.local() = host_.settings().With(*transaction_.local(), statement.name, value);
     transaction_.AddSetLocal(text);
     return;
   }
   settings_ = host_.settings().With(*settings_, statement.name, value);
-  if (transaction_.open()) transaction_.settings_changed = true;
+  if (transaction_.open()) transaction_.settings_changed() = true;
   if (participant != nullptr) participant->server->settings = settings_;
 }
 

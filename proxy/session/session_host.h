@@ -13,6 +13,7 @@
 #include "proxy/pool/server_pools.h"
 #include "proxy/session/prepared_text.h"
 #include "proxy/session/sql_contexts.h"
+#include "proxy/wire/frontend_messages.h"
 #include "router/router.h"
 
 namespace meridian {
@@ -37,7 +38,9 @@ class SessionHost {
   virtual PreparedTexts& prepared_texts() = 0;
   virtual SqlContexts& contexts() = 0;
   virtual WorkerMetrics& metrics() = 0;
+  // Memory for the duration of one message.
   virtual Analysis& scratch_analysis() = 0;
+  virtual wire::BindView& scratch_bind() = 0;
   virtual uint64_t NowUs() = 0;  // monotonic
 
   // `session` has bytes to write, or wants to be asked again whether it reads: at the end of this

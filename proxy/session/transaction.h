@@ -4,6 +4,7 @@
 // since, together with the first statement for its shard. Pure bookkeeping: nothing here sends.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,9 +38,11 @@ class Transaction {
              Ref<const Settings> no_settings);
   void End();
 
+  // The rest: only while it is open.
+
   // Statements that a server which joins later must be told.
-  void AddSetTransaction(std::string_view text) { replay_.push_back({std::string(text), {}}); }
-  void AddSetLocal(std::string_view text) { replay_.push_back({std::string(text), {}}); }
+  void AddSetTransaction(std::string_view text);
+  void AddSetLocal(std::string_view text);
   void AddSavepoint(std::string_view text, std::string_view name, Ref<const Settings> settings,
                     MeridianSettings meridian);
   bool HasSavepoint(std::string_view name) const;
@@ -55,16 +58,17 @@ class Transaction {
   // BEGIN and the replay, as the text of one Query.
   std::string JoinText() const;
   // What the settings were when it began.
-  const Ref<const Settings>& settings_before() const { return settings_before_; }
-  const MeridianSettings& meridian_before() const { return meridian_before_; }
+  const Ref<const Settings>& settings_before() const { return state_->settings_before; }
+  const MeridianSettings& meridian_before() const { return state_->meridian_before; }
 
-  // SET LOCAL values. Never null while open.
-  Ref<const Settings> local;
+  // SET LOCAL values. Never null.
+  Ref<const Settings>& local() { return state_->local; }
+  const Ref<const Settings>& local() const { return state_->local; }
   // What SET LOCAL meridian.* has replaced.
-  std::optional<MeridianSettings> local_meridian;
+  std::optional<MeridianSettings>& local_meridian() { return state_->local_meridian; }
   // Whether a SET has run inside it: what a rollback leaves on the servers must be established
   // anew.
-  bool settings_changed = false;
+  bool& settings_changed() { return state_->settings_changed; }
 
  private:
   struct Replay {
@@ -78,15 +82,21 @@ class Transaction {
     Ref<const Settings> local;
     MeridianSettings meridian;
   };
+  struct State {
+    std::string begin_text;
+    std::vector<Replay> replay;
+    std::vector<Savepoint> savepoints;
+    Ref<const Settings> settings_before;
+    MeridianSettings meridian_before;
+    Ref<const Settings> local;
+    std::optional<MeridianSettings> local_meridian;
+    bool settings_changed = false;
+  };
 
   bool open_ = false;
   bool failed_ = false;
   bool implicit_ = false;
-  std::string begin_text_;
-  std::vector<Replay> replay_;
-  std::vector<Savepoint> savepoints_;
-  Ref<const Settings> settings_before_;
-  MeridianSettings meridian_before_;
+  std::unique_ptr<State> state_;  // null: not open
 };
 
 }  // namespace meridian
