@@ -27,38 +27,21 @@ bool ParserReadsStringsAlike(std::string_view text, absl::Span<const Literal> li
 }
 
 // The text without white space, comments and ';' around it.
-TextRange TrimByTokens(std::string_view text, uint32_t begin, uint32_t end,
+TextRange TrimByTokens(std::string_view text, size_t begin, size_t end,
                        bool standard_conforming_strings) {
   Scanner scanner(text.substr(begin, end - begin), standard_conforming_strings);
-  TextRange range{begin, begin};
+  TextRange range{static_cast<uint32_t>(begin), static_cast<uint32_t>(begin)};
   bool first = true;
   for (Token token = scanner.Next(); token.kind != TokenKind::kEnd; token = scanner.Next()) {
-    if (token.kind == TokenKind::kError) return {first ? begin : range.begin, end};
+    if (token.kind == TokenKind::kError) {
+      return {first ? static_cast<uint32_t>(begin) : range.begin, static_cast<uint32_t>(end)};
+    }
     if (token.kind == TokenKind::kSymbol && text[begin + token.range.begin] == ';') continue;
-    if (first) range.begin = begin + token.range.begin;
+    if (first) range.begin = static_cast<uint32_t>(begin) + token.range.begin;
     first = false;
-    range.end = begin + token.range.end;
+    range.end = static_cast<uint32_t>(begin) + token.range.end;
   }
   return range;
-}
-
-// The same for a text of one statement, on the hot path: without looking at tokens where its end
-// shows that there is no comment. A comment in front stays.
-TextRange TrimOne(std::string_view text, bool standard_conforming_strings) {
-  constexpr std::string_view kSpace = " \t\n\r\f\v";
-  constexpr std::string_view kSpaceOrEnd = " \t\n\r\f\v;";
-  const uint32_t size = static_cast<uint32_t>(text.size());
-  const size_t begin = text.find_first_not_of(kSpace);
-  const size_t last = text.find_last_not_of(kSpaceOrEnd);
-  if (begin == std::string_view::npos || last == std::string_view::npos || last < begin) {
-    return {0, size};
-  }
-  const size_t line = text.find_last_of("\n\r", last);
-  const std::string_view last_line = text.substr(line == std::string_view::npos ? 0 : line);
-  if (last_line.find("--") != std::string_view::npos || text[last] == '/') {
-    return TrimByTokens(text, 0, size, standard_conforming_strings);
-  }
-  return {static_cast<uint32_t>(begin), static_cast<uint32_t>(last + 1)};
 }
 
 // The text with the insides of its string literals made harmless: no escapes, no bytes beyond
@@ -113,14 +96,14 @@ void Router::Analyze(std::string_view text, const SqlContext& context,
   analysis->parts.clear();
   analysis->literals.clear();
   analysis->shape.clear();
-  const bool has_shape =
+  const std::optional<TextRange> extent =
       MakeShape(text, context.standard_conforming_strings, &analysis->shape, &analysis->literals);
   const Cache::Key key{analysis->shape, context.id, parameter_types};
-  if (has_shape) {
+  if (extent.has_value()) {
     if (const Ref<const Statement>* cached = cache_->Find(key)) {
       ++counters_.cache_hits;
-      analysis->parts.push_back({TrimOne(text, context.standard_conforming_strings), *cached, 0,
-                                 static_cast<uint32_t>(analysis->literals.size())});
+      analysis->parts.push_back(
+          {*extent, *cached, 0, static_cast<uint32_t>(analysis->literals.size())});
       return;
     }
   } else {
@@ -129,7 +112,8 @@ void Router::Analyze(std::string_view text, const SqlContext& context,
   }
   ++counters_.cache_misses;
   AnalyzeAnew(text, context, parameter_types, analysis);
-  if (has_shape && analysis->parts.size() == 1 && analysis->parts[0].statement->shared_by_shape) {
+  if (extent.has_value() && analysis->parts.size() == 1 &&
+      analysis->parts[0].statement->shared_by_shape) {
     cache_->Insert(key, analysis->parts[0].statement);
   }
 }
@@ -156,8 +140,7 @@ void Router::AnalyzeAnew(std::string_view text, const SqlContext& context,
     is_syntax_error = false;
   }
   if (!tree.has_value()) {
-    const TextRange range = TrimByTokens(text, 0, static_cast<uint32_t>(text.size()),
-                                         context.standard_conforming_strings);
+    const TextRange range = TrimByTokens(text, 0, text.size(), context.standard_conforming_strings);
     if (range.size() == 0) return;
     analysis->parts.push_back(
         {range, PlanOpaque(text.substr(range.begin, range.size()), is_syntax_error, planning), 0,
@@ -166,9 +149,9 @@ void Router::AnalyzeAnew(std::string_view text, const SqlContext& context,
   }
   for (const ParseTree::Part& part : tree->parts()) {
     Analysis::Part& planned = analysis->parts.emplace_back();
-    planned.range = tree->parts().size() == 1 ? TrimOne(text, context.standard_conforming_strings)
-                                              : TrimByTokens(text, part.begin, part.end,
-                                                             context.standard_conforming_strings);
+    const bool only = tree->parts().size() == 1;
+    planned.range = TrimByTokens(text, only ? 0 : part.begin, only ? text.size() : part.end,
+                                 context.standard_conforming_strings);
     planning.literals = LiteralsIn(analysis->literals, planned.range, &planned.first_literal);
     planned.literal_count = static_cast<uint32_t>(planning.literals.size());
     planning.depends_on_literals = planning.depends_on_text = false;

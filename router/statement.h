@@ -115,6 +115,9 @@ struct Statement : RefCounted {
   // RETURNING, SELECT, ...: the statement returns rows.
   bool returns_rows = false;
 
+  // For logs: without the values that stand in the text (see ReadableShape).
+  std::string readable_text;
+
   // The object of a session command, folded as PostgreSQL folds it; see Verb.
   std::string name;
   // SET: the values as PostgreSQL would read them (strings unquoted, numbers as written).

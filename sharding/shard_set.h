@@ -36,6 +36,10 @@ class ShardSet {
   bool Contains(ShardIndex shard) const { return bits_.test(shard.value); }
   bool empty() const { return bits_.none(); }
   size_t size() const { return bits_.count(); }
+  bool has_one() const {
+    const size_t first = bits_._Find_first();
+    return first < kMaxShards && bits_._Find_next(first) >= kMaxShards;
+  }
   // Precondition: !empty().
   ShardIndex first() const { return {static_cast<uint16_t>(bits_._Find_first())}; }
   ShardSet operator&(const ShardSet& other) const {

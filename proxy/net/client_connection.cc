@@ -51,7 +51,7 @@ wire::OutQueue& ClientConnection::out() {
 
 void ClientConnection::OnRead(std::string_view bytes) {
   worker_.metrics().bytes_received.Add(bytes.size());
-  active_us_ = worker_.NowUs();
+  active_us_ = uv_now(worker_.loop()) * 1000;
   if (stats_ != nullptr) stats_->totals.bytes_received += bytes.size();
   if (session_ != nullptr) {
     session_->OnClientBytes(bytes);
@@ -322,6 +322,7 @@ void ClientConnection::FinishStart(const absl::StatusOr<ParameterList>& paramete
                                        startup_settings_, startup_meridian_);
   session_->handle = this;
   stats_ = &worker_.StatsOf(login_database_);
+  user_pools_ = &worker_.PoolsOf(login_database_, login_user_);
   if (server != nullptr) session_->Adopt(*server, ShardMap::kDefaultShard);
   worker_.MarkDirty(*this);
   const std::string early = std::exchange(early_, std::string());

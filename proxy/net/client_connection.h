@@ -17,6 +17,7 @@ namespace meridian {
 class Worker;
 
 struct DatabaseStats;
+struct UserPools;
 
 class ClientConnection final : public StreamOwner {
  public:
@@ -40,6 +41,7 @@ class ClientConnection final : public StreamOwner {
   const std::string& database() const { return login_database_; }
   // Of its database, once there is a session.
   DatabaseStats* stats() { return stats_; }
+  UserPools* user_pools() { return user_pools_; }
 
   // Writes what is queued for the client and its servers; adjusts who is read from.
   void FlushAll();
@@ -90,6 +92,7 @@ class ClientConnection final : public StreamOwner {
   std::unique_ptr<Session> session_;
   std::unique_ptr<AdminSession> admin_;
   DatabaseStats* stats_ = nullptr;
+  UserPools* user_pools_ = nullptr;
   uint64_t read_ended_us_ = 0;  // when the client closed its sending direction; 0: not
   bool servers_throttled_ = false;
   bool ended_ = false;

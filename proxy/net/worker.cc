@@ -37,9 +37,10 @@ Worker::Worker(Proxy& proxy, size_t index, WorkerMetrics& metrics)
     : proxy_(proxy),
       index_(index),
       metrics_(metrics),
+      config_(proxy.config()),
       read_buffer_(std::make_unique<ReadBuffer>()),
       snapshot_(proxy.control().snapshot()) {
-  const Config& config = *proxy.config();
+  const Config& config = *config_;
   router_ = std::make_unique<Router>(
       RouterLimits{.max_parsed_text_bytes = static_cast<size_t>(config.max_statement_size)});
   pools_ = std::make_unique<ServerPools>(*this, proxy.budgets(), settings_, LimitsOf(config));
@@ -109,12 +110,10 @@ void Worker::Join() {
 
 void Worker::EndEvent() {
   while (!dirty_.empty()) {
-    const uint64_t id = dirty_.back();
+    ClientConnection& client = *dirty_.back();
     dirty_.pop_back();
-    if (ClientConnection* client = FindClient(id)) {
-      client->dirty = false;
-      client->FlushAll();
-    }
+    client.dirty = false;
+    client.FlushAll();
   }
 }
 
@@ -126,7 +125,7 @@ void Worker::OnTick() {
   metrics_.plan_cache_misses.Add(counters.cache_misses - metrics_.plan_cache_misses.Get());
   if (ticks_ % 10 == 0) {
     const uint64_t now = NowUs();
-    const Config& config = *proxy_.config();
+    const Config& config = *config_;
     for (auto& [name, stats] : database_stats_) stats.periods.OnTick(now, stats.totals);
     for (auto& [id, client] : clients_) {
       client->OnTick(now);
@@ -185,13 +184,14 @@ void Worker::Remove(ClientConnection& client) {
   metrics_.clients_connected.Sub();
   load_.fetch_sub(1, std::memory_order_relaxed);
   proxy_.OnClientGone();
+  if (client.dirty) std::erase(dirty_, &client);
   clients_.erase(client.id());
 }
 
 void Worker::MarkDirty(ClientConnection& client) {
   if (client.dirty) return;
   client.dirty = true;
-  dirty_.push_back(client.id());
+  dirty_.push_back(&client);
 }
 
 void Worker::MarkDirty(Session& session) {
@@ -269,7 +269,10 @@ void Worker::OnSnapshot(std::shared_ptr<const Snapshot> snapshot) {
   }
 }
 
-void Worker::OnConfigChanged() { pools_->SetLimits(LimitsOf(*proxy_.config())); }
+void Worker::OnConfigChanged() {
+  config_ = proxy_.config();
+  pools_->SetLimits(LimitsOf(*config_));
+}
 
 void Worker::SetPaused(const std::vector<NodeAddress>& nodes, bool paused) {
   for (const NodeAddress& node : nodes) {
@@ -335,7 +338,22 @@ absl::StatusOr<Pool*> Worker::PoolFor(const std::string& database, const std::st
 }
 
 absl::StatusOr<Pool*> Worker::PoolOf(Session& session, ShardIndex shard) {
-  return PoolFor(session.identity().database, session.identity().user, shard);
+  // What PoolFor says holds as long as the snapshot.
+  UserPools& known = *static_cast<ClientConnection*>(session.handle)->user_pools();
+  if (known.snapshot != snapshot_) {
+    known.snapshot = snapshot_;
+    known.by_shard.assign(snapshot_->map->shards().size(), nullptr);
+  }
+  if (shard.value < known.by_shard.size() && known.by_shard[shard.value] != nullptr) {
+    return known.by_shard[shard.value];
+  }
+  const auto pool = PoolFor(session.identity().database, session.identity().user, shard);
+  if (pool.ok()) known.by_shard[shard.value] = *pool;
+  return pool;
+}
+
+UserPools& Worker::PoolsOf(const std::string& database, const std::string& user) {
+  return user_pools_[{database, user}];
 }
 
 void Worker::Connect(Server& server, const NodeAddress& node) {
@@ -361,12 +379,7 @@ void Worker::SetReading(Server& server, bool on) {
 
 void Worker::OnServerDrained(Server& server) {
   // The client whose input was held back goes on.
-  for (auto& [id, client] : clients_) {
-    if (client->session() == nullptr) continue;
-    bool its = false;
-    client->session()->ForEachServer([&](Server& used) { its |= &used == &server; });
-    if (its) MarkDirty(*client);
-  }
+  if (auto* session = dynamic_cast<Session*>(server.owner)) MarkDirty(*session);
   EndEvent();
 }
 
@@ -435,12 +448,15 @@ void Worker::Report(Session& session, const StatementReport& report) {
     ++totals.transactions;
     totals.transaction_us += *report.transaction_microseconds;
   }
-  const auto limit = proxy_.config()->log.slow_statement;
+  const auto limit = config_->log.slow_statement;
   if (limit.count() == 0 || report.microseconds < Microseconds(limit)) return;
   metrics_.slow_statements.Add();
+  const std::string statement =
+      report.statement == nullptr ? std::string() : report.statement->readable_text;
   LogWarning("slow statement", {{"client", session.identity().client_id},
                                 {"user", session.identity().user},
                                 {"kind", kQueryKindNames[static_cast<size_t>(report.kind)]},
+                                {"statement", statement},
                                 {"outcome", kOutcomeNames[static_cast<size_t>(report.outcome)]},
                                 {"milliseconds", static_cast<double>(report.microseconds) / 1000}});
 }
@@ -453,9 +469,7 @@ std::string Worker::NewTransactionName() {
   return fmt::format("meridian_{}_{}_{}", proxy_.instance(), index_, next_transaction_++);
 }
 
-size_t Worker::max_message_bytes() const {
-  return static_cast<size_t>(proxy_.config()->max_message_size);
-}
+size_t Worker::max_message_bytes() const { return static_cast<size_t>(config_->max_message_size); }
 
 void Worker::Execute(AdminSession& session, const AdminStatement& statement) {
   proxy_.ExecuteAdmin(*this, session, statement);

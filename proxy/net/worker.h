@@ -36,6 +36,12 @@ struct DatabaseStats {
 // Client ids are counter * kMaxWorkers + worker index: the id tells the worker.
 inline constexpr size_t kMaxWorkers = 64;
 
+// The pools of one user and database, by shard; null where none was needed yet.
+struct UserPools {
+  std::shared_ptr<const Snapshot> snapshot;  // for which they are right
+  std::vector<Pool*> by_shard;
+};
+
 class Worker final : public SessionHost, public PoolHost, public AdminHost {
  public:
   Worker(Proxy& proxy, size_t index, WorkerMetrics& metrics);
@@ -88,6 +94,8 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   void RememberStart(const Pool& pool, const Settings& settings, StartAnswer answer);
   absl::StatusOr<Pool*> PoolFor(const std::string& database, const std::string& user,
                                 ShardIndex shard);
+  // Lives as long as the worker.
+  UserPools& PoolsOf(const std::string& database, const std::string& user);
   // The keys that a client has proved, for logging in to servers as the same user.
   void RememberKeys(const std::string& user, const ScramKeys& keys);
 
@@ -138,6 +146,7 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   uv_loop_t loop_{};
   uv_async_t wake_{};
   uv_timer_t tick_{};
+  std::shared_ptr<const Config> config_;
   std::unique_ptr<ReadBuffer> read_buffer_;
   std::thread thread_;
 
@@ -158,8 +167,9 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
       starts_;
 
   std::map<uint64_t, std::unique_ptr<ClientConnection>> clients_;
+  std::map<std::pair<std::string, std::string>, UserPools> user_pools_;  // database, user
   std::map<std::string, DatabaseStats> database_stats_;
-  std::vector<uint64_t> dirty_;
+  std::vector<ClientConnection*> dirty_;
   uint64_t next_client_ = 1;
   uint64_t next_transaction_ = 1;
   uint64_t ticks_ = 0;

@@ -214,9 +214,15 @@ void Session::RememberPortal(std::string_view name, const Ref<const PreparedText
       .kind = Portal::Kind::kServer, .shard = shard, .prepared = prepared, .bind_rest = {}};
 }
 
+const Session::Portal* Session::FindPortal(std::string_view name) const {
+  if (portals_.empty()) return nullptr;  // the hot path
+  const auto found = portals_.find(name);
+  return found == portals_.end() ? nullptr : &found->second;
+}
+
 // Where the portal is; nullopt: there is none of this name. A cursor that DECLARE made is one, too.
 std::optional<ShardIndex> Session::ShardOfPortal(std::string_view name) const {
-  if (const auto found = portals_.find(name); found != portals_.end()) return found->second.shard;
+  if (const Portal* portal = FindPortal(name)) return portal->shard;
   if (name.empty() && unnamed_portal_) return unnamed_portal_shard_;
   if (const auto cursor = cursors_.find(name); cursor != cursors_.end()) return cursor->second;
   return std::nullopt;
@@ -280,9 +286,7 @@ void Session::PlaceOn(Participant& participant) {
       if (!unplaced.name.empty()) pending_.back().MakeDetail().name = std::move(unplaced.name);
     } else {
       EnsurePrepared(participant, prepared);
-      wire::MessageBuilder(server.out.Own(), wire::kDescribe)
-          .U8('S')
-          .String(prepared.interned() ? prepared.ServerName() : std::string());
+      wire::MessageBuilder(server.out.Own(), wire::kDescribe).U8('S').String(prepared.ServerName());
       pending_.Add(wire::kDescribe);
     }
   }
@@ -367,7 +371,7 @@ void Session::SendBind(Participant& participant, const PreparedText& prepared,
                        std::string_view portal, std::string_view rest) {
   Server& server = *participant.server;
   std::string& own = server.out.Own();
-  const std::string name = prepared.interned() ? prepared.ServerName() : std::string();
+  const std::string& name = prepared.ServerName();
   // The checked length limit leaves room for the longer name: a message that would pass it was
   // refused by Process.
   const size_t length = 4 + portal.size() + 1 + name.size() + 1 + rest.size();
@@ -402,9 +406,9 @@ Session::Progress Session::HandleDescribe(std::string_view body) {
     if (batch_server_ != nullptr) PlaceOn(*FindParticipant(*batch_server_));
     return Progress::kDone;
   }
-  const auto portal = portals_.find(view->name);
-  if (portal != portals_.end() && portal->second.kind == Portal::Kind::kLocal) {
-    const Statement* statement = StatementOf(*portal->second.prepared);
+  const Portal* const portal = FindPortal(view->name);
+  if (portal != nullptr && portal->kind == Portal::Kind::kLocal) {
+    const Statement* statement = StatementOf(*portal->prepared);
     unplaced_.push_back({.request = wire::kDescribe,
                          .prepared = {},
                          .name = {},
@@ -412,8 +416,8 @@ Session::Progress Session::HandleDescribe(std::string_view body) {
                          .local = true});
     return Progress::kDone;
   }
-  if (portal != portals_.end() && portal->second.kind == Portal::Kind::kFanout) {
-    portal->second.describe = true;
+  if (portal != nullptr && portal->kind == Portal::Kind::kFanout) {
+    portals_.find(view->name)->second.describe = true;
     return Progress::kDone;
   }
   return ForwardToPortal(wire::kDescribe, body, view->name);
@@ -458,16 +462,14 @@ Session::Progress Session::HandleExecute(std::string_view message) {
     FailBatch(view.status());
     return Progress::kDone;
   }
-  const auto found = portals_.find(view->portal);
-  if (found != portals_.end() && found->second.kind == Portal::Kind::kLocal) {
-    return ExecuteLocal(found->second);
-  }
-  if (found != portals_.end() && found->second.kind == Portal::Kind::kFanout) {
-    return ExecuteFanout(found->second, view->max_rows);
+  const Portal* const portal = FindPortal(view->portal);
+  if (portal != nullptr && portal->kind == Portal::Kind::kLocal) return ExecuteLocal(*portal);
+  if (portal != nullptr && portal->kind == Portal::Kind::kFanout) {
+    return ExecuteFanout(*portal, view->max_rows);
   }
   Ref<const PreparedText> prepared;  // none: of a cursor
-  if (found != portals_.end()) {
-    prepared = found->second.prepared;
+  if (portal != nullptr) {
+    prepared = portal->prepared;
   } else if (view->portal.empty()) {
     prepared = unnamed_portal_;
   }

@@ -15,6 +15,7 @@ PreparedText::PreparedText(PreparedTexts* owner, uint64_t statement_id, Kind sta
       parameter_types(types),
       context(sql_context),
       owner_(owner),
+      server_name_(owner == nullptr ? std::string() : ServerNameOf(id)),
       key_(std::move(key)) {
   if (kind == Kind::kSql) return;
   for (size_t i = 0; i + 4 <= types.size(); i += 4) {

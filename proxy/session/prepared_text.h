@@ -34,8 +34,9 @@ class PreparedText : public RefCounted {
       parameter_types;  // kProtocol: OIDs in network order; kSql: the list in parentheses, or empty
   const SqlContext& context;  // of the session that made it
 
-  // The name on server connections; no client's statement has a name that begins so.
-  std::string ServerName() const { return ServerNameOf(id); }
+  // The name on server connections; no client's statement has a name that begins so. Empty where it
+  // is not interned.
+  const std::string& ServerName() const { return server_name_; }
   static std::string ServerNameOf(uint64_t id);
   // Whether it is one of a named statement; else it goes by the unnamed one.
   bool interned() const { return owner_ != nullptr; }
@@ -49,6 +50,7 @@ class PreparedText : public RefCounted {
                std::string_view parameter_types, const SqlContext& context, std::string key);
 
   PreparedTexts* owner_;  // nullptr: not interned
+  const std::string server_name_;
   std::string key_;
   std::vector<Oid> type_oids_;
   mutable Analysis analysis_;

@@ -231,6 +231,7 @@ class Session final : public ServerOwner, public PoolClient {
   absl::StatusOr<Decision> DecideBind(const PreparedText& prepared, const wire::BindView& bind);
   void RememberPortal(std::string_view name, const Ref<const PreparedText>& prepared,
                       ShardIndex shard);
+  const Portal* FindPortal(std::string_view name) const;
   std::optional<ShardIndex> ShardOfPortal(std::string_view name) const;
   Progress UseBatchServer(ShardIndex shard, Participant** participant, absl::Status* error);
   void EndServerBatch(Pending::Show show);

@@ -122,9 +122,11 @@ bool TakeUescape(Scanner* scanner, Literal* literal) {
 
 }  // namespace
 
-bool MakeShape(std::string_view text, bool standard_conforming_strings, std::string* shape,
-               std::vector<Literal>* literals) {
+std::optional<TextRange> MakeShape(std::string_view text, bool standard_conforming_strings,
+                                   std::string* shape, std::vector<Literal>* literals) {
   literals->clear();
+  TextRange extent;
+  bool first = true;
   // No token takes more than twice its own bytes, but for the N of N'' and the number of float(n),
   // next to which there are bytes to spare.
   shape->resize(2 * text.size() + 2 * kStride);
@@ -136,15 +138,16 @@ bool MakeShape(std::string_view text, bool standard_conforming_strings, std::str
     const std::string_view bytes(text.data() + token.range.begin, token.range.size());
     switch (token.kind) {
       case TokenKind::kError:
-        return false;
+        return std::nullopt;
       case TokenKind::kEnd:
         writer.DropSemicolons();
         shape->resize(writer.written().size());
-        return true;
+        return extent;
       case TokenKind::kWord:
-        if (IsUescape(bytes) && previous == TokenKind::kUnicodeIdentifier) return false;
+        if (IsUescape(bytes) && previous == TokenKind::kUnicodeIdentifier) return std::nullopt;
         if (IsUescape(bytes) && previous == TokenKind::kUnicodeString) {
-          if (!TakeUescape(&scanner, &literals->back())) return false;
+          if (!TakeUescape(&scanner, &literals->back())) return std::nullopt;
+          extent.end = literals->back().range.end;
         } else {
           writer.Folded(bytes);
         }
@@ -166,7 +169,30 @@ bool MakeShape(std::string_view text, bool standard_conforming_strings, std::str
       }
     }
     previous = token.kind;
+    if (token.kind == TokenKind::kSymbol && bytes == ";") continue;
+    if (first) extent.begin = token.range.begin;
+    first = false;
+    if (token.range.end > extent.end) extent.end = token.range.end;
   }
+}
+
+std::string ReadableShape(std::string_view text, bool standard_conforming_strings) {
+  constexpr size_t kMaxBytes = 1000;
+  constexpr std::string_view kMore = "...";
+  std::string shape;
+  std::vector<Literal> literals;
+  if (!MakeShape(text, standard_conforming_strings, &shape, &literals)) return {};
+  if (shape.size() > kMaxBytes) {
+    size_t end = kMaxBytes - kMore.size();
+    while (end > 0 && (static_cast<unsigned char>(shape[end]) & 0xc0) == 0x80) --end;
+    shape.resize(end);
+    shape.append(kMore);
+  }
+  for (char& c : shape) {
+    if (c >= kFirstMarker && c <= kInt8Marker) c = '?';
+  }
+  if (!shape.empty() && shape.back() == ' ') shape.pop_back();
+  return shape;
 }
 
 }  // namespace meridian

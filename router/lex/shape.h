@@ -2,6 +2,7 @@
 // cache.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,7 +11,8 @@
 
 namespace meridian {
 
-// Sets `shape` (not readable SQL) and `literals`: those of `text`, in order.
+// Sets `shape` (not readable SQL) and `literals`: those of `text`, in order. Returns where the
+// statement stands, without the white space, comments and ';' around it.
 //
 // Two texts with equal shapes have the same parse tree but for the values of literals and for
 // locations; their n-th literals correspond. What is folded: literals (their kind stays, and
@@ -20,11 +22,15 @@ namespace meridian {
 // float(n), which chooses a type. U&'...' UESCAPE '!' is one literal, its range taking in the
 // clause.
 //
-// False where the text cannot be cut into tokens with certainty (see scanner.h): treat it as never
-// seen before; `shape` and `literals` are then of no use. Reuse both objects: nothing is allocated
-// when they have room. `shape` takes memory for twice the text meanwhile: bound the text (2 GiB at
-// most). `text` must be in an encoding whose multi-byte characters hold no ASCII bytes.
-bool MakeShape(std::string_view text, bool standard_conforming_strings, std::string* shape,
-               std::vector<Literal>* literals);
+// nullopt where the text cannot be cut into tokens with certainty (see scanner.h): treat it as
+// never seen before; `shape` and `literals` are then of no use. Reuse both objects: nothing is
+// allocated when they have room. `shape` takes memory for twice the text meanwhile: bound the text
+// (2 GiB at most). `text` must be in an encoding whose multi-byte characters hold no ASCII bytes.
+std::optional<TextRange> MakeShape(std::string_view text, bool standard_conforming_strings,
+                                   std::string* shape, std::vector<Literal>* literals);
+
+// The shape for people: a '?' for each literal, at most 1,000 bytes. It holds no value, so it may
+// be logged. Empty where the text has no shape.
+std::string ReadableShape(std::string_view text, bool standard_conforming_strings);
 
 }  // namespace meridian

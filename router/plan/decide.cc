@@ -133,10 +133,9 @@ absl::StatusOr<Decision> DecideQuery(const RouteProgram& program, const ShardMap
   }
   if (!program.written_reference_table.empty())
     return DecideEverywhere(program, map, values, *needs);
-  const size_t count = needs->shards.size();
-  if (count == 1) return One(needs->shards.first());
-  if (count > 1 && !needs->server_error) return DecideSeveral(program, needs->shards);
-  if (count > 1) return One(needs->shards.first());
+  const ShardSet& shards = needs->shards;
+  if (shards.has_one() || (needs->server_error && !shards.empty())) return One(shards.first());
+  if (!shards.empty()) return DecideSeveral(program, shards);
   // Conditions that no row can satisfy, or a value that the server refuses: any shard says so.
   if (!program.references.empty() || program.insert.has_value())
     return One(ShardMap::kDefaultShard);

@@ -1,6 +1,7 @@
 // Text that PostgreSQL 15's grammar refuses, or that is too long to be parsed.
 #include "router/copy/copy_spec.h"
 #include "router/lex/scanner.h"
+#include "router/lex/shape.h"
 #include "router/plan/plan.h"
 #include "router/plan/program.h"
 #include "sharding/ascii.h"
@@ -39,6 +40,7 @@ Ref<const Statement> PlanOpaque(std::string_view part, bool is_syntax_error,
   if (first.kind == TokenKind::kWord) {
     statement->verb = VerbOfWord(part.substr(first.range.begin, first.range.size()));
   }
+  statement->readable_text = ReadableShape(part, planning.context.standard_conforming_strings);
   statement->shared_by_shape = false;
   auto program = std::make_unique<RouteProgram>();
   program->standard_conforming_strings = planning.context.standard_conforming_strings;

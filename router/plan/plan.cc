@@ -1,4 +1,5 @@
 #include "router/plan/plan.h"
+#include "router/lex/shape.h"
 
 #include <fmt/format.h>
 
@@ -156,6 +157,8 @@ void PlanQuery(const Node& node, TextRange range, Planning* planning, Statement*
 
 Ref<const Statement> PlanStatement(const Node& node, TextRange range, Planning* planning) {
   Ref<Statement> statement = MakeRef<Statement>();
+  statement->readable_text = ReadableShape(planning->text.substr(range.begin, range.size()),
+                                           planning->context.standard_conforming_strings);
   auto program = std::make_unique<RouteProgram>();
   program->standard_conforming_strings = planning->context.standard_conforming_strings;
   program->several_refusal = RefuseSeveralShards("cannot be divided between them", nullptr);

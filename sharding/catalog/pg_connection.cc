@@ -232,7 +232,7 @@ absl::StatusOr<PGresult*> PgConnection::NextResult(const Deadline& deadline) {
 
 absl::StatusOr<PgResult> PgConnection::Finished(const Deadline& deadline) {
   absl::Status error;
-  std::optional<PgResult> last;
+  std::unique_ptr<PGresult, decltype(&PQclear)> last(nullptr, &PQclear);
   for (;;) {
     auto next = NextResult(deadline);
     if (!next.ok()) return next.status();
@@ -246,12 +246,12 @@ absl::StatusOr<PgResult> PgConnection::Finished(const Deadline& deadline) {
       timed_out_ = true;  // the copy is never ended: the connection is of no more use
       return SqlStatus(sqlstate::kProtocolViolation, "a COPY statement where none is expected");
     } else {
-      last.emplace(*next);
+      last.reset(*next);
     }
   }
   if (!error.ok()) return error;
-  if (!last) return Lost();
-  return *std::move(last);
+  if (last == nullptr) return Lost();
+  return PgResult(last.release());
 }
 
 absl::StatusOr<PgResult> PgConnection::Query(std::string_view sql,

@@ -13,6 +13,9 @@ TEST(ShardSet, HoldsShards) {
   EXPECT_TRUE(set.Contains({3}));
   EXPECT_FALSE(set.Contains({4}));
   EXPECT_EQ(set.size(), 2u);
+  EXPECT_FALSE(set.has_one());
+  EXPECT_TRUE(ShardSet::Of({255}).has_one());
+  EXPECT_FALSE(ShardSet().has_one());
   EXPECT_EQ(set.first(), ShardIndex{3});
   std::vector<int> visited;
   set.ForEach([&](ShardIndex shard) { visited.push_back(shard.value); });

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "sharding/utf8.h"
+
 namespace meridian {
 namespace {
 
@@ -16,7 +18,7 @@ struct Made {
 
 Made Make(std::string_view text, bool standard_conforming_strings = true) {
   Made made;
-  made.ok = MakeShape(text, standard_conforming_strings, &made.shape, &made.literals);
+  made.ok = MakeShape(text, standard_conforming_strings, &made.shape, &made.literals).has_value();
   return made;
 }
 
@@ -104,6 +106,34 @@ TEST(Shape, RefusesWhatCannotBeRead) {
   EXPECT_FALSE(Make("select U&'a'", false).ok);
   EXPECT_TRUE(Make("select '\\''", false).ok);
   EXPECT_FALSE(Make("select '\\''", true).ok);
+}
+
+TEST(Shape, TellsWhereTheStatementStands) {
+  std::string shape;
+  std::vector<Literal> literals;
+  const auto extent_of = [&](std::string_view text) {
+    const auto extent = MakeShape(text, true, &shape, &literals);
+    return extent ? std::string(text.substr(extent->begin, extent->size())) : "none";
+  };
+  EXPECT_EQ(extent_of("select 1"), "select 1");
+  EXPECT_EQ(extent_of(" /* a */ ; select 'x;' -- b\n ; ; -- c"), "select 'x;'");
+  EXPECT_EQ(extent_of("select U&'a' uescape '!' ;"), "select U&'a' uescape '!'");
+  EXPECT_EQ(extent_of(" ; -- nothing"), "");
+  EXPECT_EQ(extent_of("select 'a"), "none");
+}
+
+TEST(Shape, CanBeReadWithoutItsValues) {
+  EXPECT_EQ(ReadableShape("ALTER ROLE app PASSWORD 'secret';", true), "alter role app password ?");
+  EXPECT_EQ(
+      ReadableShape("select \"A\", $1 from t where k = -3000000000 and s = $$x$$ -- why", true),
+      "select \"A\" , $1 from t where k = - ? and s = ?");
+  EXPECT_EQ(ReadableShape("select 'a", true), "");
+  std::string longest = "select 1";
+  for (int i = 0; i < 1000; ++i) longest += ", \"\u00e9\"";
+  const std::string cut = ReadableShape(longest, true);
+  EXPECT_LE(cut.size(), 1000u);
+  EXPECT_TRUE(cut.ends_with("..."));
+  EXPECT_TRUE(IsValidText(cut));
 }
 
 TEST(Shape, HasRoomForTheWorstText) {
