@@ -3,75 +3,14 @@
 
 #include <atomic>
 
+#include "proxy/admin/explain_route.h"
 #include "proxy/admin/reports.h"
-#include "proxy/config/settings.h"
+#include "proxy/admin/show_control.h"
 #include "proxy/net/proxy.h"
 #include "proxy/net/worker_reports.h"
 
 namespace meridian {
 namespace {
-
-std::vector<AdminColumn> NodeColumns() {
-  return {{"shard", type_oid::kText},     {"host", type_oid::kText},
-          {"port", type_oid::kInt4},      {"role", type_oid::kText},
-          {"reachable", type_oid::kBool}, {"server_version", type_oid::kInt4},
-          {"timeline", type_oid::kInt8},  {"last_error", type_oid::kText}};
-}
-
-AdminTable NodeTable(const Snapshot& snapshot) {
-  AdminTable table{NodeColumns(), {}};
-  for (size_t shard = 0; shard < snapshot.map->shards().size(); ++shard) {
-    for (const NodeState& node : snapshot.nodes->shards[shard].nodes) {
-      table.rows.push_back({snapshot.map->shards()[shard].name, node.address.host,
-                            std::to_string(node.address.port), std::string(NodeRoleName(node.role)),
-                            node.reachable ? "t" : "f", std::to_string(node.server_version),
-                            std::to_string(node.timeline), node.last_error});
-    }
-  }
-  return table;
-}
-
-std::vector<AdminColumn> SettingColumns() {
-  return {{"name", type_oid::kText},       {"value", type_oid::kText},
-          {"unit", type_oid::kText},       {"default", type_oid::kText},
-          {"reloadable", type_oid::kBool}, {"description", type_oid::kText}};
-}
-
-AdminTable SettingTable(const Config& config) {
-  AdminTable table{SettingColumns(), {}};
-  for (const SettingRow& row : Describe(config)) {
-    table.rows.push_back({row.name, row.value, row.unit, row.default_value,
-                          row.reloadable ? "t" : "f", row.description});
-  }
-  return table;
-}
-
-std::vector<AdminColumn> RouteColumns() { return {{"route", type_oid::kText}}; }
-
-AdminTable RouteTable(Router& router, const std::string& text) {
-  AdminTable table{RouteColumns(), {}};
-  Analysis analysis;
-  const SqlContext context;
-  router.Analyze(text, context, {}, &analysis);
-  for (const Analysis::Part& part : analysis.parts) {
-    const Values values{text, analysis.LiteralsOf(part), {}};
-    const auto decision = router.Decide(*part.statement, values, {});
-    if (decision.ok()) {
-      table.rows.push_back({"plan: " + std::string(RouteName(decision->route))});
-      decision->shards.ForEach([&](ShardIndex shard) {
-        table.rows.push_back({"shard: " + router.map().shard(shard).name});
-      });
-    } else {
-      const SqlError error = ToSqlError(decision.status());
-      table.rows.push_back({"refused: " + error.sqlstate + " " + error.message});
-      if (!error.hint.empty()) table.rows.push_back({"hint: " + error.hint});
-    }
-    for (std::string& line : router.Explain(*part.statement, values, {})) {
-      table.rows.push_back({std::move(line)});
-    }
-  }
-  return table;
-}
 
 // The reports of all workers as they come in; whoever brings the last one answers.
 struct Collection {
@@ -83,15 +22,6 @@ struct Collection {
 AdminResult Tagged(std::string tag) { return {.table = {}, .tag = std::move(tag)}; }
 
 }  // namespace
-
-std::vector<AdminColumn> Proxy::AdminColumns(const Command& command) {
-  if (std::holds_alternative<ExplainRoute>(command)) return RouteColumns();
-  const Show* show = std::get_if<Show>(&command);
-  if (show == nullptr) return {};
-  if (show->subject == ShowSubject::kNodes) return NodeColumns();
-  if (show->subject == ShowSubject::kSettings) return SettingColumns();
-  return ReportColumns(show->subject).value_or(std::vector<AdminColumn>{});
-}
 
 void Proxy::ExecuteAdmin(Worker& worker, AdminSession& session, const AdminStatement& statement) {
   const uint64_t id = session.client_id();
@@ -111,7 +41,8 @@ void Proxy::ExecuteAdmin(Worker& worker, AdminSession& session, const AdminState
   if (const auto* show = std::get_if<Show>(&statement.command)) {
     ShowProcess(*show, reply);
   } else if (const auto* explain = std::get_if<ExplainRoute>(&statement.command)) {
-    reply({AdminResult{RouteTable(worker.router(), explain->statement), TagOf(statement.command)},
+    reply({AdminResult{RouteTable(worker.router(), worker.DefaultContext(), explain->statement),
+                       TagOf(statement.command)},
            {}});
   } else if (const auto* kill = std::get_if<KillClient>(&statement.command)) {
     KillAnywhere(kill->id, TagOf(statement.command), reply);
@@ -131,14 +62,8 @@ void Proxy::ExecuteAdmin(Worker& worker, AdminSession& session, const AdminState
 }
 
 void Proxy::ShowProcess(const Show& show, const Reply& reply) {
-  const std::shared_ptr<const Snapshot> snapshot = control_->snapshot();
-  if (show.subject == ShowSubject::kNodes) {
-    reply({ShowResult(show, NodeTable(*snapshot)), {}});
-    return;
-  }
-  if (show.subject == ShowSubject::kSettings) {
-    reply({ShowResult(show, SettingTable(*config())), {}});
-    return;
+  if (ControlColumns(show.subject)) {
+    return reply(AnswerFromControl(show, *control_->snapshot(), *config(), control_->status()));
   }
   auto collection = std::make_shared<Collection>();
   collection->missing = workers_.size();
@@ -158,24 +83,17 @@ void Proxy::ShowProcess(const Show& show, const Reply& reply) {
 }
 
 void Proxy::KillAnywhere(uint64_t id, const std::string& tag, const Reply& reply) {
+  const auto answer = [id, tag](bool killed) -> CommandReply {
+    if (killed) return {Tagged(tag), {}};
+    return {
+        SqlStatus(sqlstate::kUndefinedObject, "client " + std::to_string(id) + " does not exist",
+                  "SHOW CLIENTS lists them."),
+        {}};
+  };
   const size_t index = id % kMaxWorkers;
-  if (index >= workers_.size()) {
-    reply({SqlStatus(sqlstate::kUndefinedObject, "client " + std::to_string(id) + " does not exist",
-                     "SHOW CLIENTS lists them."),
-           {}});
-    return;
-  }
+  if (index >= workers_.size()) return reply(answer(false));
   Worker* const asked = workers_[index].get();
-  asked->Post([asked, id, tag, reply] {
-    if (asked->KillClient(id)) {
-      reply({Tagged(tag), {}});
-    } else {
-      reply(
-          {SqlStatus(sqlstate::kUndefinedObject, "client " + std::to_string(id) + " does not exist",
-                     "SHOW CLIENTS lists them."),
-           {}});
-    }
-  });
+  asked->Post([asked, id, answer, reply] { reply(answer(asked->KillClient(id))); });
 }
 
 absl::StatusOr<AdminResult> Proxy::SetPaused(const std::optional<std::string>& shard, bool paused,

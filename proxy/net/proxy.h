@@ -46,7 +46,6 @@ class Proxy final : public SnapshotListener {
 
   // The admin commands that are neither the map's nor the catalog's. On the session's worker.
   void ExecuteAdmin(Worker& worker, AdminSession& session, const AdminStatement& statement);
-  std::vector<AdminColumn> AdminColumns(const Command& command);
 
  private:
   using Reply = std::function<void(CommandReply)>;

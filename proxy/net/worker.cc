@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "metrics/log.h"
+#include "proxy/admin/command_columns.h"
 #include "proxy/net/cancel_connection.h"
 #include "proxy/net/proxy.h"
 
@@ -220,6 +221,11 @@ void Worker::Drain(const SqlError& reason) {
       client->Fatal(reason);
     }
   }
+}
+
+const SqlContext& Worker::DefaultContext() {
+  const Settings& none = *settings_.Empty();
+  return contexts_.Of({}, "\"$user\", public", none, none);
 }
 
 bool Worker::KillClient(uint64_t id) {
@@ -476,7 +482,7 @@ void Worker::Execute(AdminSession& session, const AdminStatement& statement) {
 }
 
 std::vector<AdminColumn> Worker::ColumnsOf(const Command& command) {
-  return proxy_.AdminColumns(command);
+  return CommandColumns(command);
 }
 
 }  // namespace meridian

@@ -78,6 +78,8 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   // A CancelRequest. False: no session of this worker has the key.
   bool Cancel(uint32_t pid, const std::string& secret);
   bool KillClient(uint64_t id);
+  // How statements are read where there is no session: with PostgreSQL's default search_path.
+  const SqlContext& DefaultContext();
   ClientConnection* FindClient(uint64_t id);
   void ForEachClient(const std::function<void(ClientConnection&)>& visit);
   void ForEachDatabase(const std::function<void(const std::string&, const DatabaseStats&)>& visit);
