@@ -26,6 +26,7 @@ struct SqlError {
 // SQLSTATEs used by more than one file (PostgreSQL: src/backend/utils/errcodes.txt).
 namespace sqlstate {
 inline constexpr std::string_view kConnectionFailure = "08006";
+inline constexpr std::string_view kTransactionResolutionUnknown = "08007";
 inline constexpr std::string_view kProtocolViolation = "08P01";
 inline constexpr std::string_view kFeatureNotSupported = "0A000";
 inline constexpr std::string_view kInvalidParameterValue = "22023";

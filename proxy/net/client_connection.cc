@@ -86,11 +86,12 @@ void ClientConnection::EndAfterWrite() {
 }
 
 void ClientConnection::OnTick(uint64_t now_us) {
-  if (read_ended_us_ != 0 && now_us - read_ended_us_ > kHalfClosedUs) EndAfterWrite();
+  if (read_ended_us_ == 0 || now_us - read_ended_us_ <= kHalfClosedUs) return;
+  if (session_ == nullptr || !session_->settling()) EndAfterWrite();
 }
 
 void ClientConnection::OnWriteFailed() {
-  if (read_ended_us_ != 0) EndAfterWrite();
+  if (read_ended_us_ != 0 && !session_->settling()) EndAfterWrite();
 }
 
 void ClientConnection::Abandon() {

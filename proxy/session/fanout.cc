@@ -47,6 +47,7 @@ void Fanout::AddBranch(ShardIndex shard, Server& server, std::string request) {
   Branch& branch = branches_.emplace_back();
   branch.shard = shard;
   branch.server = &server;
+  branch.node = server.pool.key().node.ToString() + "/" + server.pool.key().database;
   branch.request = std::move(request);
 }
 
@@ -110,10 +111,12 @@ void Fanout::OnMessage(Branch& branch, const MessageStream::Event& event) {
     case wire::kCommandComplete:
       OnCommandComplete(branch, wire::ByteReader(event.body()).String());
       break;
-    case wire::kErrorResponse:
+    case wire::kErrorResponse: {
       branch.failed = true;
-      Fail(wire::ToSqlError(wire::ParseErrorFields(event.body())));
+      const SqlError error = wire::ToSqlError(wire::ParseErrorFields(event.body()));
+      Fail(phase_ == Phase::kCommit ? CommittedInPart(branch, error) : error);
       break;
+    }
     case wire::kReadyForQuery:
       OnReady(branch, event.body().empty() ? wire::kIdle : event.body()[0]);
       break;
@@ -201,6 +204,17 @@ void Fanout::Fail(SqlError error) {
   if (phase_ == Phase::kRun) StopOthers();
 }
 
+// All shards have prepared, so the statement is done; a client that takes this for a failure and
+// sends it again would do it twice.
+SqlError Fanout::CommittedInPart(const Branch& branch, const SqlError& reason) const {
+  return {
+      .sqlstate = std::string(sqlstate::kTransactionResolutionUnknown),
+      .message = "the statement is committed, but one shard could not be told: " + reason.message,
+      .detail = "Its part is the prepared transaction \"" + options_.transaction_name + "\" on " +
+                branch.node + ".",
+      .hint = "There, as its owner: COMMIT PREPARED '" + options_.transaction_name + "'."};
+}
+
 void Fanout::StopOthers() {
   for (Branch& branch : branches_) {
     if (branch.server == nullptr || branch.failed || !branch.started || branch.ready_owed == 0)
@@ -227,7 +241,7 @@ void Fanout::OnClosed(const Server& server, const SqlError& reason) {
   branch->server = nullptr;
   branch->failed = true;
   branch->ready_owed = 0;
-  Fail(reason);
+  Fail(phase_ == Phase::kCommit ? CommittedInPart(*branch, reason) : reason);
   if (phase_ != Phase::kDone) Advance();
 }
 

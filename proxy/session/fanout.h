@@ -65,6 +65,9 @@ class Fanout {
   void OnCopyEnd(bool done, std::string_view reason);
 
   bool done() const { return phase_ == Phase::kDone; }
+  // Between the first PREPARE TRANSACTION and the last answer to COMMIT PREPARED or ROLLBACK
+  // PREPARED: to stop here would leave prepared transactions behind.
+  bool settling() const { return phase_ != Phase::kRun && phase_ != Phase::kDone; }
   const std::optional<SqlError>& error() const { return error_; }
   // The command tag for the client: counts added up, or that of one shard. Precondition: done and
   // no error.
@@ -75,6 +78,7 @@ class Fanout {
   struct Branch {
     ShardIndex shard;
     Server* server;  // nullptr: it is gone
+    std::string node;
     std::string request;
     bool started = false;
     size_t ready_owed = 0;   // ReadyForQuery messages that are still to come
@@ -100,6 +104,7 @@ class Fanout {
   void OnCommandComplete(Branch& branch, std::string_view tag);
   void OnReady(Branch& branch, char status);
   void Fail(SqlError error);
+  SqlError CommittedInPart(const Branch& branch, const SqlError& reason) const;
   void StopOthers();
   void NextTurn();
   void Advance();

@@ -282,7 +282,7 @@ void Session::CloseNow() {
 
 void Session::Terminate(const SqlError& reason, bool now) {
   host_.MarkDirty(*this);
-  if (now || idle()) {
+  if (idle() || (now && !settling())) {
     Fatal(reason);
   } else {
     drain_ = std::make_unique<const SqlError>(reason);

@@ -84,6 +84,8 @@ class Session final : public ServerOwner, public PoolClient {
   bool idle() const;
   // A statement is running, or what the client has sent is not all done with.
   bool owes_answer() const;
+  // A write on several shards is being committed or rolled back: let it come to its end.
+  bool settling() const { return fanout_ != nullptr && fanout_->settling(); }
   const Settings& settings() const { return *settings_; }
   bool waiting_for_server() const { return waiting_; }
   // How long it has waited for a server; 0: it does not wait.

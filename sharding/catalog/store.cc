@@ -197,7 +197,8 @@ absl::StatusOr<MapPointer> CatalogStore::AfterLostCommit(PendingChange change) {
   connection_.reset();
   const auto unknown = [this](const absl::Status& why) {
     connection_.reset();  // so that nobody takes this for a change that may be tried again
-    return SqlStatus("08007", "the catalog was lost at the commit: the change may have happened",
+    return SqlStatus(sqlstate::kTransactionResolutionUnknown,
+                     "the catalog was lost at the commit: the change may have happened",
                      "Compare SHOW EPOCH and the map with what the command should have done.",
                      ToSqlError(why).message);
   };

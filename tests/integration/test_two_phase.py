@@ -1,0 +1,106 @@
+"""Writes of one statement on several shards are atomic: PREPARE TRANSACTION on each, then COMMIT
+PREPARED."""
+
+import time
+
+import psycopg
+import pytest
+
+import wire as w
+from cluster.cluster import Cluster
+from cluster.process import wait_for
+
+# What runs at the end of a transaction, so within PREPARE TRANSACTION.
+SCHEMA = """
+SET ROLE app;
+CREATE TABLE audited (k bigint PRIMARY KEY, bad boolean NOT NULL DEFAULT false);
+CREATE FUNCTION at_the_end() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.bad THEN RAISE EXCEPTION 'too bad' USING ERRCODE = '23514'; END IF;
+  IF NEW.k = 40 THEN PERFORM pg_sleep(0.7); END IF;
+  RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER at_the_end AFTER INSERT ON audited DEFERRABLE INITIALLY DEFERRED
+  FOR EACH ROW EXECUTE FUNCTION at_the_end();
+"""
+
+
+def insert(keys, bad=()) -> str:
+    rows = ", ".join(f"({key}, {str(key in bad).lower()})" for key in keys)
+    return f"INSERT INTO audited (k, bad) VALUES {rows}"
+
+
+def make_cluster(**settings) -> Cluster:
+    made = Cluster(shards=2, oracle=False, **settings)
+    for shard in made.shards:
+        shard.execute(SCHEMA, made.database)
+    made.admin("CREATE DISTRIBUTION audit COLUMN TYPES bigint HASH SHARDS (s1, s2)",
+               "ALTER DISTRIBUTION audit ATTACH TABLE audited DISTRIBUTION KEY k")
+    return made
+
+
+@pytest.fixture(scope="module")
+def audited():
+    with make_cluster() as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def empty(request):
+    if "audited" in request.fixturenames:
+        with request.getfixturevalue("audited").connect() as connection:
+            connection.execute("TRUNCATE audited")
+
+
+def prepared(cluster) -> list:
+    return [row for shard in cluster.shards
+            for row in shard.execute("SELECT gid FROM pg_prepared_xacts", cluster.database)]
+
+
+def test_all_or_nothing(audited):
+    with audited.connect() as connection:
+        assert connection.execute(insert(range(1, 31))).statusmessage == "INSERT 0 30"
+        assert all(audited.rows_per_shard("audited").values())
+        before = audited.rows_per_shard("audited")
+        with pytest.raises(psycopg.errors.CheckViolation):
+            connection.execute(insert(range(101, 131), bad={115}))
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            connection.execute(insert(range(30, 60)))
+    assert audited.rows_per_shard("audited") == before
+    assert prepared(audited) == []
+
+
+@pytest.mark.parametrize("how", ["close", "reset"])
+def test_a_client_that_vanishes_leaves_no_prepared_transaction(audited, how):
+    connection = w.Wire("127.0.0.1", audited.proxy.port)
+    connection.login("app", "app", audited.database)
+    connection.send(w.query(insert(range(1, 41))))
+    time.sleep(0.3)  # one shard has prepared, the other sleeps in PREPARE TRANSACTION
+    assert len(prepared(audited)) == 1
+    getattr(connection, how)()
+    wait_for(lambda: prepared(audited) == [], "the transaction ends")
+    assert sum(audited.rows_per_shard("audited").values()) == 40
+
+
+def test_killing_the_client_waits_for_the_end(audited):
+    connection = w.Wire("127.0.0.1", audited.proxy.port)
+    connection.login("app", "app", audited.database, application_name="busy")
+    connection.send(w.query(insert(range(1, 41))))
+    time.sleep(0.3)
+    (row,) = audited.proxy.admin_rows("SHOW CLIENTS WHERE application_name = 'busy'")
+    audited.admin(f"KILL CLIENT {row['client_id']}")
+    messages = connection.read_until("E")
+    assert w.tags(messages) == ["INSERT 0 40"]
+    assert messages[-1].sqlstate == "57P01"
+    assert prepared(audited) == []
+    assert sum(audited.rows_per_shard("audited").values()) == 40
+
+
+def test_servers_without_prepared_transactions_are_named():
+    with make_cluster(server_settings={"max_prepared_transactions": 0}) as cluster:
+        with cluster.connect() as connection:
+            with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState) as raised:
+                connection.execute(insert(range(1, 31)))
+            assert "max_prepared_transactions" in raised.value.diag.message_hint
+            assert connection.execute(insert([7])).statusmessage == "INSERT 0 1"
+        assert sum(cluster.rows_per_shard("audited").values()) == 1
