@@ -20,13 +20,15 @@ class Cluster:
     """Shards s1..sN, each one node, with database `database`; the catalog is on s1."""
 
     def __init__(self, shards: int = 2, oracle: bool = True, proxy_settings: dict | None = None,
-                 server_settings: dict | None = None, database: str = "shop"):
+                 server_settings: dict | None = None, database: str = "shop",
+                 hba: list | None = None):
+        hba = hba or _HBA
         self.directory = process.WorkDirectory()
         self.database = database
         try:
-            self.shards = [Postgres(self.directory, f"s{number + 1}", server_settings, _HBA)
+            self.shards = [Postgres(self.directory, f"s{number + 1}", server_settings, hba)
                            for number in range(shards)]
-            self.oracle = (Postgres(self.directory, "oracle", server_settings, _HBA)
+            self.oracle = (Postgres(self.directory, "oracle", server_settings, hba)
                            if oracle else None)
             self.proxy = Meridian(self.directory, "proxy", self.shards[0], proxy_settings, database)
             for server in self.servers():

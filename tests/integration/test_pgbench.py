@@ -30,16 +30,18 @@ def accounts(cluster):
         connection.execute("INSERT INTO pgbench_branches VALUES (1, 0)")
         with connection.cursor().copy("COPY pgbench_accounts FROM STDIN") as copy:
             copy.write("".join(f"{aid}\t1\t0\t\n" for aid in range(1, ACCOUNTS + 1)))
-        connection.execute("VACUUM pgbench_accounts")
+    for shard in cluster.shards:
+        shard.execute("VACUUM ANALYZE pgbench_accounts", cluster.database)
     counts = cluster.rows_per_shard("pgbench_accounts")
     assert sum(counts.values()) == ACCOUNTS
     assert min(counts.values()) > ACCOUNTS / 3
     yield programs.environment(cluster.proxy.port)
-    with cluster.connect() as connection:
-        cluster.admin("ALTER DISTRIBUTION bench DETACH TABLE pgbench_accounts",
-                      "DROP DISTRIBUTION bench")
-        connection.execute("DROP TABLE pgbench_accounts")
-        connection.execute("DROP TABLE pgbench_branches")
+    for shard in cluster.shards:
+        shard.execute("TRUNCATE pgbench_accounts", cluster.database)
+    cluster.admin("ALTER DISTRIBUTION bench DETACH TABLE pgbench_accounts",
+                  "DROP DISTRIBUTION bench")
+    for shard in cluster.shards:
+        shard.execute("DROP TABLE IF EXISTS pgbench_accounts, pgbench_branches", cluster.database)
 
 
 def bench(env: dict, *arguments: str, transactions: int = 50, clients: int = 64) -> int:
