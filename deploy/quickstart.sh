@@ -33,9 +33,6 @@ END
 
 build() {
   step "Building (Release; the first time takes a few minutes)"
-  if [[ ! -x $root/build/meridian ]]; then
-    need_disk "$root" "$build_kib_needed" "the build"
-  fi
   cmake -S "$root" -B "$root/build" -G Ninja -DCMAKE_BUILD_TYPE=Release >"$demo/log/build.log" 2>&1 ||
     fail "cmake failed; see $demo/log/build.log"
   # Straight to the terminal: ninja shows its progress.
@@ -58,8 +55,10 @@ END
 start() {
   "$root/deploy/install-packages.sh"
   make_directories
-  build
+  # Before the build, which takes minutes.
   check_ports
+  check_disk
+  build
   start_servers
   start_proxy
   set_up_shop

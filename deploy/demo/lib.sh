@@ -68,6 +68,11 @@ need_disk() {
     fail "too little disk for $3: $1 has $((free / 1024)) MiB free, $(($2 / 1024)) MiB are needed"
 }
 
+check_disk() {
+  [[ -x $root/build/meridian ]] || need_disk "$root" "$build_kib_needed" "the build"
+  [[ -d $(data_dir)/s2r ]] || need_disk "$(data_dir)" "$demo_kib_needed" "the demo's data"
+}
+
 port_open() { (exec 3<>"/dev/tcp/localhost/$1") 2>/dev/null; }
 
 # check_port PORT WHAT VARIABLE

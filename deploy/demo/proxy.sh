@@ -43,10 +43,14 @@ END
 proxy_serves() { proxy_psql admin meridian -c 'SHOW VERSION' >/dev/null 2>&1; }
 
 start_proxy() {
-  proxy_running && return
-  step "Starting meridian on localhost:$proxy_port"
   local dir log=$demo/log/meridian.log
   dir=$(data_dir)/proxy
+  if proxy_running; then
+    cmp -s "$root/build/meridian" "$dir/meridian" && return
+    step "Stopping meridian, which is of an older build"
+    stop_proxy
+  fi
+  step "Starting meridian on localhost:$proxy_port"
   # A copy: the user postgres may not reach build/, and a later build does not disturb it.
   install -m 755 "$root/build/meridian" "$dir/meridian"
   (umask 077 && proxy_config >"$dir/meridian.toml")

@@ -80,7 +80,6 @@ start_server() {
 
 start_servers() {
   step "Starting PostgreSQL: s1, s2 and their replicas"
-  [[ -d $(data_dir)/s2r ]] || need_disk "$(data_dir)" "$demo_kib_needed" "the demo's data"
   local server
   for server in s1 s2; do
     [[ -d $(data_dir)/$server ]] || make_primary "$server"

@@ -30,8 +30,13 @@ wait_for_shop() {
 }
 
 create_tables() {
-  step "Creating the tables of the shop and telling how they are sharded"
-  shop_sql -f "$root/deploy/demo/schema.sql"
+  step "Creating the tables of the shop"
+  # All or none, should this be interrupted.
+  shop_sql --single-transaction -f "$root/deploy/demo/schema.sql"
+}
+
+shard_tables() {
+  step "Telling the proxy how they are sharded"
   admin_sql -f "$root/deploy/demo/shard-map.sql"
 }
 
@@ -54,6 +59,7 @@ set_up_shop() {
   once create_shards
   wait_for_shop
   once create_tables
+  once shard_tables
   once load_rows
 }
 
@@ -70,5 +76,5 @@ run_example_queries() {
   FROM orders o JOIN order_lines l USING (customer_id, order_id)
  WHERE o.customer_id = 4711 GROUP BY o.order_id, o.status ORDER BY o.order_id;"
   example meridian "EXPLAIN ROUTE SELECT * FROM orders WHERE customer_id = 4711;"
-  example meridian "EXPLAIN ROUTE SELECT * FROM orders WHERE customer_id = 4712;"
+  example meridian "EXPLAIN ROUTE SELECT * FROM orders WHERE customer_id = 4713;"
 }
