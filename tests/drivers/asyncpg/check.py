@@ -73,7 +73,14 @@ async def cursor(connection):
 
 @check
 async def executemany(connection):
-    await connection.executemany("UPDATE kv SET n = n WHERE k = $1", [(key,) for key in range(1, 50)])
+    """One batch, so one transaction: on one shard as ever, on several refused as a whole."""
+    await connection.executemany("UPDATE kv SET n = n + $1 WHERE k = 15", [(n,) for n in range(-20, 21)])
+    assert await connection.fetchval("SELECT n FROM kv WHERE k = 15") == 5
+    try:
+        await connection.executemany("UPDATE kv SET n = 0 WHERE k = $1", [(key,) for key in range(1, 50)])
+        raise AssertionError("not refused")
+    except asyncpg.FeatureNotSupportedError:
+        assert await connection.fetchval("SELECT n FROM kv WHERE k = 3") == 3
 
 
 @check

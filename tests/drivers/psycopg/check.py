@@ -89,10 +89,16 @@ def pipeline(connection):
 
 @check
 def executemany(connection):
+    """One pipeline, so one transaction: on one shard as ever, on several refused as a whole."""
     cursor = connection.cursor()
-    cursor.executemany("INSERT INTO kv VALUES (%s, 'many', 0)", [(k,) for k in range(910_000, 910_050)])
+    cursor.executemany("INSERT INTO order_lines VALUES (1, 1, %s, 1, 1, 1)", [(n,) for n in range(100, 150)])
     assert cursor.rowcount == 50
-    connection.execute("DELETE FROM kv WHERE k >= 900000")
+    connection.execute("DELETE FROM order_lines WHERE customer_id = 1 AND line_no >= 100")
+    try:
+        cursor.executemany("INSERT INTO kv VALUES (%s, 'many', 0)", [(k,) for k in range(910_000, 910_050)])
+        raise AssertionError("not refused")
+    except errors.FeatureNotSupported:
+        assert connection.execute("SELECT * FROM kv WHERE k >= 900000").fetchall() == []
 
 
 @check
