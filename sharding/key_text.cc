@@ -61,7 +61,8 @@ absl::StatusOr<KeyValue> ParseUuid(std::string_view text) {
   std::string_view rest = text;
   const bool braces = rest.starts_with('{');
   if (braces) rest.remove_prefix(1);
-  std::string bytes;
+  KeyValue value = std::string();
+  std::string& bytes = std::get<std::string>(value);
   while (bytes.size() < kUuidBytes) {
     if (rest.size() < 2 || HexDigit(rest[0]) < 0 || HexDigit(rest[1]) < 0) {
       return InvalidKeyText("uuid", text);
@@ -73,7 +74,7 @@ absl::StatusOr<KeyValue> ParseUuid(std::string_view text) {
     }
   }
   if (rest != (braces ? "}" : "")) return InvalidKeyText("uuid", text);
-  return bytes;
+  return value;
 }
 
 // hex_decode: white space may stand between the bytes.

@@ -76,7 +76,7 @@ std::optional<std::string> Base64Decode(std::string_view text) {
   // OpenSSL decodes padding to zeros, and skips white space at the ends.
   size_t padding = 0;
   while (padding < 2 && padding < text.size() && text[text.size() - 1 - padding] == '=') ++padding;
-  bytes.resize(bytes.size() - padding);
+  bytes.erase(bytes.size() - padding);
   if (Base64Encode(bytes) != text) return std::nullopt;
   return bytes;
 }

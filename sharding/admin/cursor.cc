@@ -104,7 +104,7 @@ BoundLiteral Cursor::TakeLiteral() {
     return literal;
   }
   if (AcceptSymbol('-')) {
-    literal.text = "-";
+    literal.text.push_back('-');
   } else {
     AcceptSymbol('+');
   }
