@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-readonly all_stages=(format layers unit pg integration drivers fuzz sanitizer)
+readonly all_stages=(format layers links unit pg integration drivers fuzz sanitizer)
 readonly results=build/results
 readonly python=${PYTHON:-/usr/bin/python3}
 jobs=$(nproc)
@@ -14,7 +14,7 @@ usage() {
 usage: tests/run.sh [--quick | STAGE...]
 
 Stages: ${all_stages[*]}. All are run without an argument.
-  --quick  format, layers and unit: what needs neither PostgreSQL nor a second build
+  --quick  format, layers, links and unit: what needs neither PostgreSQL nor a second build
 What the stages print is in build/results/STAGE/log.
 END
 }
@@ -42,6 +42,7 @@ stage_format() {
     xargs clang-format --dry-run -Werror
 }
 stage_layers() { tests/layers.sh; }
+stage_links() { tests/links.sh; }
 stage_unit() {
   build_release
   run_programs build test unit -j "$jobs"
@@ -90,7 +91,7 @@ main() {
   local stages=("${all_stages[@]}")
   case ${1:-} in
     -h | --help) usage; exit 0 ;;
-    --quick) stages=(format layers unit) ;;
+    --quick) stages=(format layers links unit) ;;
     "") ;;
     *) stages=("$@") ;;
   esac
