@@ -76,11 +76,11 @@ void NodePool::Clean(Server& server, Release how) {
   // Two messages: DISCARD ALL refuses to run in a transaction, the implicit one of a message with
   // several statements included.
   if (server.transaction_status != wire::kIdle) {
-    wire::AppendQuery(server.out.Own(), "ROLLBACK");
+    server.SendQuery("ROLLBACK");
     ++server.answers_due;
   }
   if (how == Release::kReset) {
-    wire::AppendQuery(server.out.Own(), "DISCARD ALL");
+    server.SendQuery("DISCARD ALL");
     ++server.answers_due;
   }
   if (server.answers_due == 0) {

@@ -1,6 +1,7 @@
 #include "proxy/pool/server.h"
 
 #include "proxy/pool/server_login.h"
+#include "proxy/wire/message_writer.h"
 
 namespace meridian {
 
@@ -31,5 +32,10 @@ void PreparedOnServer::Clear() {
 
 Server::Server(uint64_t server_id, Pool& its_pool) : id(server_id), pool(its_pool) {}
 Server::~Server() = default;
+
+void Server::SendQuery(std::string_view sql) {
+  wire::AppendQuery(out.Own(), sql);
+  unnamed_statement = 0;
+}
 
 }  // namespace meridian

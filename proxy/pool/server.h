@@ -74,8 +74,10 @@ class Server {
   // What has been SET on it beyond its own defaults. Never null.
   Ref<const Settings> settings;
   PreparedOnServer prepared;
-  // Which statement the unnamed one is (an id of the session layer's); 0: none that we know.
+  // Which statement the unnamed one is (an id of the session layer's); 0: none that we know. Every
+  // Query drops it (PostgreSQL: exec_simple_query).
   uint64_t unnamed_statement = 0;
+  void SendQuery(std::string_view sql);
 
   uint32_t backend_pid = 0;
   std::string cancel_secret;

@@ -9,7 +9,7 @@
 namespace meridian {
 
 void Broadcast::Send(Server& server, std::string_view sql) {
-  wire::AppendQuery(server.out.Own(), sql);
+  server.SendQuery(sql);
   branches_.push_back({&server});
   ++outstanding_;
 }

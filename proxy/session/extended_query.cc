@@ -232,10 +232,11 @@ std::optional<ShardIndex> Session::ShardOfPortal(std::string_view name) const {
 // change its server; one that has executed something may not, if that could have written: the two
 // halves would not be one transaction.
 Session::Progress Session::UseBatchServer(ShardIndex shard, Participant** participant,
-                                          absl::Status* error) {
+                                          absl::Status* error, Join join) {
   if (batch_server_ != nullptr) {
     Participant* const current = FindParticipant(*batch_server_);
-    if (current->shard == shard) {
+    const bool joined = join == Join::kNot || !transaction_.open() || current->in_transaction;
+    if (current->shard == shard && joined) {
       *participant = current;
       return Progress::kDone;
     }
@@ -248,7 +249,7 @@ Session::Progress Session::UseBatchServer(ShardIndex shard, Participant** partic
     EndServerBatch(Pending::Show::kSwallow);
     return Progress::kBlocked;
   }
-  auto enlisted = Enlist(shard);
+  auto enlisted = Enlist(shard, join);
   if (!enlisted.ok()) {
     *error = enlisted.status();
     return Progress::kDone;
@@ -293,6 +294,29 @@ void Session::PlaceOn(Participant& participant) {
   unplaced_.clear();
 }
 
+// Where a statement is parsed or described that nobody has bound yet: best where it will run. That
+// is not known; so in a transaction a shard that has not joined does not join for this alone, which
+// would bind a server connection until COMMIT that may never be needed.
+Session::Join Session::ChooseForParse(const PreparedText& prepared, ShardIndex* shard) {
+  *shard = AtHand();
+  if (batch_server_ != nullptr) return Join::kNot;
+  const Statement* statement = StatementOf(prepared);
+  const auto hints = Hints();
+  const ShardSet candidates = statement != nullptr && hints.ok()
+                                  ? host_.router().Candidates(*statement, *hints)
+                                  : ShardSet();
+  for (const Participant& participant : participants_) {
+    if (participant.in_transaction &&
+        (candidates.empty() || candidates.Contains(participant.shard))) {
+      *shard = participant.shard;
+      return Join::kTransaction;
+    }
+  }
+  if (!candidates.empty() && !candidates.Contains(*shard)) *shard = candidates.first();
+  // What SET LOCAL has set may change what the statement means.
+  return transaction_.open() && transaction_.replays() ? Join::kTransaction : Join::kNot;
+}
+
 // At Flush or Sync: what still waits goes to the server at hand; nothing to do where there is
 // nothing for a server.
 Session::Progress Session::PlaceUnplaced() {
@@ -303,16 +327,13 @@ Session::Progress Session::PlaceUnplaced() {
     unplaced_.clear();
     return Progress::kDone;
   }
-  ShardIndex shard = AtHand();
-  const Statement* statement = StatementOf(*needs_server->prepared);
-  auto hints = Hints();
-  if (statement != nullptr && hints.ok() && batch_server_ == nullptr) {
-    const ShardSet candidates = host_.router().Candidates(*statement, *hints);
-    if (!candidates.empty() && !candidates.Contains(shard)) shard = candidates.first();
-  }
+  ShardIndex shard;
+  const Join join = ChooseForParse(*needs_server->prepared, &shard);
   Participant* participant = nullptr;
   absl::Status status;
-  if (UseBatchServer(shard, &participant, &status) == Progress::kBlocked) return Progress::kBlocked;
+  if (UseBatchServer(shard, &participant, &status, join) == Progress::kBlocked) {
+    return Progress::kBlocked;
+  }
   if (!status.ok()) {
     unplaced_.clear();
     FailBatch(status);

@@ -64,7 +64,7 @@ bool Fanout::Has(const Server& server) const {
 }
 
 void Fanout::Send(Branch& branch, std::string_view sql) {
-  wire::AppendQuery(branch.server->out.Own(), sql);
+  branch.server->SendQuery(sql);
   ++branch.ready_owed;
 }
 
@@ -74,6 +74,7 @@ void Fanout::StartBranch(Branch& branch) {
   branch.started = true;
   if (options_.atomic) Send(branch, "BEGIN");
   branch.server->out.Append(branch.request);
+  branch.server->unnamed_statement = 0;
   branch.request = std::string();
   ++branch.ready_owed;
   ++branch.server->queries;

@@ -319,8 +319,19 @@ void Session::OnServerClosed(Server& server, const SqlError& reason) {
   const bool matters = owed || participant->in_transaction || participant->pinned ||
                        (fanout_ != nullptr && fanout_->Has(server)) ||
                        (broadcast_ != nullptr && broadcast_->Has(server));
-  if (fanout_ != nullptr && fanout_->Has(server)) fanout_->OnClosed(server, reason);
+  const bool in_fanout = fanout_ != nullptr && fanout_->Has(server);
+  const bool on_its_own = !transaction_.open() && !participant->pinned;
   participants_.erase(participants_.begin() + (participant - participants_.data()));
+  if (in_fanout) {
+    fanout_->OnClosed(server, reason);
+    if (on_its_own) {
+      // The other shards come to an end of the statement: its error is all that the client sees.
+      if (fanout_->done()) OnFanoutDone();
+      OnIdle();
+      if (stalled_) ProcessInbox();
+      return;
+    }
+  }
   if (!matters) return;
   // As PostgreSQL itself: a session whose server process is gone is gone. The client sees what the
   // server said last.

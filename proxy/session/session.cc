@@ -301,6 +301,7 @@ bool Session::owes_answer() const {
 }
 
 bool Session::OnCancel() {
+  if (settling()) return false;  // the statement is done; it only has to become durable
   bool running = false;
   for (const Participant& participant : participants_) {
     if (fanout_ != nullptr || (active_ == participant.server && !pending_.empty())) {
@@ -402,7 +403,7 @@ void Session::OnServerFailed(const absl::Status& status) {
   OnIdle();
 }
 
-absl::StatusOr<Session::Participant*> Session::Enlist(ShardIndex shard) {
+absl::StatusOr<Session::Participant*> Session::Enlist(ShardIndex shard, Join join) {
   // One server at a time: answers of the one before must be through first.
   Participant* participant = FindParticipant(shard);
   if (!pending_.empty() && (participant == nullptr || participant->server != active_)) {
@@ -413,26 +414,26 @@ absl::StatusOr<Session::Participant*> Session::Enlist(ShardIndex shard) {
     if (!acquired.ok() || *acquired == nullptr) return acquired;
     participant = *acquired;
   }
-  SendPrelude(*participant);
+  SendPrelude(*participant, join);
   return participant;
 }
 
 // What must reach the server before the statement: the session's settings, and the open
 // transaction. Sent ahead of the statement without waiting for the answers.
-void Session::SendPrelude(Participant& participant) {
+void Session::SendPrelude(Participant& participant, Join join) {
   Server& server = *participant.server;
   if (server.settings.get() != settings_.get()) {
     const std::string sql = SettingsChangeSql(*server.settings, *settings_);
     if (!sql.empty()) {
-      wire::AppendQuery(server.out.Own(), sql);
+      server.SendQuery(sql);
       pending_.Add(wire::kQuery, Pending::Show::kSwallow, Pending::Purpose::kSettings);
       active_ = &server;
       host_.metrics().settings_replays.Add();
     }
     server.settings = settings_;
   }
-  if (transaction_.open() && !participant.in_transaction) {
-    wire::AppendQuery(server.out.Own(), transaction_.JoinText());
+  if (transaction_.open() && !participant.in_transaction && join == Join::kTransaction) {
+    server.SendQuery(transaction_.JoinText());
     pending_.Add(wire::kQuery, Pending::Show::kSwallow, Pending::Purpose::kBegin);
     active_ = &server;
     participant.in_transaction = true;
@@ -443,9 +444,9 @@ void Session::SendPrelude(Participant& participant) {
 void Session::ReleaseParticipants(bool all) {
   for (size_t i = 0; i < participants_.size();) {
     Participant& participant = participants_[i];
-    const bool keep = !all && (participant.pinned || identity_.pool_mode == PoolMode::kSession);
+    const bool keep = !all && (participant.pinned || participant.in_transaction ||
+                               identity_.pool_mode == PoolMode::kSession);
     if (keep) {
-      participant.in_transaction = participant.wrote = false;
       ++i;
       continue;
     }
@@ -467,7 +468,10 @@ void Session::OnIdle() {
   }
   if (batch_open_) return;
   active_ = nullptr;
-  if (transaction_.open()) return;
+  if (transaction_.open()) {
+    ReleaseParticipants(false);  // those that have only told of a statement
+    return;
+  }
   if (!portals_.empty()) portals_.clear();  // they end with the transaction
   unnamed_portal_ = {};
   ReleaseParticipants(false);

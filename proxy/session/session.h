@@ -171,11 +171,13 @@ class Session final : public ServerOwner, public PoolClient {
   void ReleaseParticipants(bool all);
   Participant* FindParticipant(ShardIndex shard);
   Participant* FindParticipant(const Server& server);
+  // Whether a server that gets a message becomes a part of the open transaction.
+  enum class Join : uint8_t { kTransaction, kNot };
   // The participant for the shard, made ready (settings, BEGIN); nullptr: blocked; an error: the
   // pool's.
-  absl::StatusOr<Participant*> Enlist(ShardIndex shard);
+  absl::StatusOr<Participant*> Enlist(ShardIndex shard, Join join = Join::kTransaction);
   absl::StatusOr<Participant*> Acquire(ShardIndex shard);
-  void SendPrelude(Participant& participant);
+  void SendPrelude(Participant& participant, Join join = Join::kTransaction);
   ShardIndex AtHand() const;
   absl::StatusOr<RouteHints> Hints() const;
   const SqlContext& Context();
@@ -235,7 +237,9 @@ class Session final : public ServerOwner, public PoolClient {
                       ShardIndex shard);
   const Portal* FindPortal(std::string_view name) const;
   std::optional<ShardIndex> ShardOfPortal(std::string_view name) const;
-  Progress UseBatchServer(ShardIndex shard, Participant** participant, absl::Status* error);
+  Progress UseBatchServer(ShardIndex shard, Participant** participant, absl::Status* error,
+                          Join join = Join::kTransaction);
+  Join ChooseForParse(const PreparedText& prepared, ShardIndex* shard);
   void EndServerBatch(Pending::Show show);
   Progress PlaceUnplaced();
   void PlaceOn(Participant& participant);

@@ -305,8 +305,6 @@ absl::Status Session::StartPortal(const Portal& portal, const wire::BindView& bi
                                                    portal.describe));
     });
   }
-  // Its unnamed statement is another one now.
-  for (const Participant& participant : participants_) participant.server->unnamed_statement = 0;
   running_ = Ref<const Statement>(&statement);
   fanout_->Start();
   return absl::OkStatus();

@@ -56,7 +56,7 @@ void SessionStart::OnServer(Server& server) {
     Finish(parameters_);
     return;
   }
-  wire::AppendQuery(server.out.Own(), sql);
+  server.SendQuery(sql);
 }
 
 void SessionStart::OnServerFailed(const absl::Status& status) {

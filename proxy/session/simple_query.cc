@@ -42,6 +42,7 @@ Session::Progress Session::HandleQuery(std::string_view message) {
     if (EndBatchBeforeQuery() == Progress::kBlocked) return Progress::kBlocked;
   }
   if (!pending_.empty()) return Progress::kBlocked;
+  unnamed_ = {};  // as PostgreSQL: every Query drops it
   Analysis& analysis = host_.scratch_analysis();
   host_.router().Analyze(text, Context(), {}, &analysis);
   StartClock();
@@ -112,6 +113,7 @@ bool Session::SendScriptWhole(std::string_view message, std::string_view text,
   running_ = analysis.parts[0].statement;
   (*participant)->wrote |= writes;
   (*participant)->server->out.Borrow(message);
+  (*participant)->server->unnamed_statement = 0;
   ++(*participant)->server->queries;
   active_ = (*participant)->server;
   return true;
@@ -232,8 +234,9 @@ void Session::ForwardUnit(const Unit& unit, Participant& participant) {
   Server& server = *participant.server;
   if (!unit.message.empty()) {
     server.out.Borrow(unit.message);
+    server.unnamed_statement = 0;
   } else {
-    wire::AppendQuery(server.out.Own(), unit.text);
+    server.SendQuery(unit.text);
   }
   ++server.queries;
   participant.wrote |= unit.statement.writes;

@@ -66,7 +66,7 @@ Session::Progress Session::RunSqlPrepare(const Unit& unit) {
     FinishUnit("PREPARE", unit.final);
     return Progress::kDone;
   }
-  wire::AppendQuery(server.out.Own(), ServerPrepareSql(*prepared));
+  server.SendQuery(ServerPrepareSql(*prepared));
   active_ = &server;
   Pending& pending =
       pending_.Add(wire::kQuery, unit.final ? Pending::Show::kForward : Pending::Show::kHideReady);
@@ -115,7 +115,7 @@ void Session::SendSqlExecute(const Unit& unit, Participant& participant,
   const TextRange name = NameIn(unit);
   std::string text(unit.text.substr(0, name.begin));
   text.append(prepared.ServerName()).append(unit.text.substr(name.end));
-  wire::AppendQuery(server.out.Own(), text);
+  server.SendQuery(text);
   ++server.queries;
   participant.wrote |= body.writes;
   schema_changed_ |= body.changes_schema;
@@ -132,7 +132,7 @@ void Session::InjectPrepare(Participant& participant, const PreparedText& prepar
     pending_.back().purpose = Pending::Purpose::kPrepare;
     wire::AppendSync(server.out.Own());
   } else {
-    wire::AppendQuery(server.out.Own(), ServerPrepareSql(prepared));
+    server.SendQuery(ServerPrepareSql(prepared));
     server.prepared.Add(prepared.id);
   }
   pending_

@@ -55,6 +55,8 @@ class Transaction {
   // Back to the savepoint, which stays; nullopt: there is none of this name.
   std::optional<Restored> RollbackToSavepoint(std::string_view name);
 
+  // Whether there is more to tell than BEGIN.
+  bool replays() const { return !state_->replay.empty(); }
   // BEGIN and the replay, as the text of one Query.
   std::string JoinText() const;
   // What the settings were when it began.
