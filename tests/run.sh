@@ -73,6 +73,8 @@ stage_sanitizer() {
   mapfile -t targets < <(ninja -C build-asan -t targets all |
     sed -n 's/^\([a-z_]*_test\): phony.*/\1/p')
   ninja -C build-asan "${targets[@]}"
+  # Frames are many times as large with the sanitizers, and the planner recurses.
+  ulimit -s 65536
   run_programs build-asan test sanitizer -j "$jobs"
 }
 
