@@ -23,6 +23,7 @@ struct Column {
   int32_t modifier = -1;  // pg_attribute.atttypmod: of varchar(n), numeric(p, s), timestamp(p)
   bool generated =
       false;  // GENERATED ALWAYS AS (...) STORED: not in an INSERT's or COPY's default column list
+  bool has_default = false;  // DEFAULT, IDENTITY or GENERATED
 
   friend bool operator==(const Column&, const Column&) = default;
 };

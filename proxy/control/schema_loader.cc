@@ -76,7 +76,8 @@ class Reader {
       node.relation.columns.push_back({.name = rows.Text(i, 1),
                                        .type = OidAt(rows, i, 2),
                                        .modifier = NumberAt<int32_t>(rows, i, 3),
-                                       .generated = BoolAt(rows, i, 4)});
+                                       .generated = BoolAt(rows, i, 4),
+                                       .has_default = BoolAt(rows, i, 5)});
     });
   }
 

@@ -39,7 +39,8 @@ FROM pg_catalog.pg_class c JOIN )sql" NAMESPACES R"sql( n ON n.oid = c.relnamesp
 ORDER BY n.nspname, c.relname)sql";
 
 const char kSchemaColumnsSql[] =
-    R"sql(SELECT a.attrelid, a.attname, a.atttypid, a.atttypmod, a.attgenerated <> ''
+    R"sql(SELECT a.attrelid, a.attname, a.atttypid, a.atttypmod, a.attgenerated <> '',
+  a.atthasdef OR a.attidentity <> ''
 FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 JOIN )sql" NAMESPACES R"sql( n ON n.oid = c.relnamespace
 WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
@@ -58,13 +59,15 @@ FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
 WHERE c.relkind IN ('r', 'p', 'f')
 ORDER BY i.inhrelid, i.inhseqno)sql";
 
-// pg_depend does not record functions that initdb made, so those are found in the rule's node tree
+// PostgreSQL's own views (pg_settings) show, and change nothing, though the functions behind them
+// are volatile. pg_depend does not record functions that initdb made, so those are found in the rule's node tree
 // (src/backend/nodes/outfuncs.c), which gives each call's function, also behind operators.
-const char kSchemaOpaqueViewsSql[] = R"sql(WITH rules AS MATERIALIZED (
-  SELECT r.oid, r.ev_class, r.ev_action::text AS action FROM pg_catalog.pg_rewrite r
-  JOIN pg_catalog.pg_class c ON c.oid = r.ev_class AND c.relkind IN ('v', 'm')),
-known AS MATERIALIZED (
+const char kSchemaOpaqueViewsSql[] = R"sql(WITH known AS MATERIALIZED (
   SELECT oid FROM pg_catalog.pg_namespace WHERE nspname IN ('pg_catalog', 'information_schema')),
+rules AS MATERIALIZED (
+  SELECT r.oid, r.ev_class, r.ev_action::text AS action FROM pg_catalog.pg_rewrite r
+  JOIN pg_catalog.pg_class c ON c.oid = r.ev_class AND c.relkind IN ('v', 'm')
+  WHERE c.relnamespace NOT IN (SELECT oid FROM known)),
 calls AS (
   SELECT DISTINCT r.ev_class, m.groups[1]::oid AS function
   FROM rules r, regexp_matches(

@@ -10,7 +10,7 @@ namespace meridian {
 extern const char kSchemaDigestSql[];
 // oid, schema, name, relkind
 extern const char kSchemaRelationsSql[];
-// relation's oid, name, type's oid, type modifier, generated; ordered by relation and attnum
+// relation's oid, name, type's oid, type modifier, generated, has a default; ordered by relation and attnum
 extern const char kSchemaColumnsSql[];
 // oid, oid: a view or index, and a relation that it uses
 extern const char kSchemaReferencesSql[];

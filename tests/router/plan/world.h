@@ -7,7 +7,8 @@
 //   sharded TABLE DISTRIBUTION KEY[, ...]
 //   reference TABLE
 //   relation NAME [view|sequence|matview|foreign] COLUMN:OID[:MODIFIER][:generated] ... [reads=A]
-//   [ancestor=A] [opaque] function [SCHEMA.]NAME FLAGS              (flags as in
+//   [ancestor=A] [opaque]     (columns also :default)
+//   function [SCHEMA.]NAME FLAGS              (flags as in
 //   pg_catalog_functions.txt)
 // Names without schema are in public. The functions of pg_catalog are always there.
 #pragma once
@@ -170,7 +171,10 @@ class World {
       Column column;
       column.name = parts[0];
       column.type = static_cast<Oid>(std::stoul(parts[1]));
-      if (parts.size() > 2 && parts[2] != "generated") column.modifier = std::stoi(parts[2]);
+      const bool has_modifier =
+          parts.size() > 2 && parts[2] != "generated" && parts[2] != "default";
+      if (has_modifier) column.modifier = std::stoi(parts[2]);
+      column.has_default = parts.back() == "default";
       column.generated = parts.back() == "generated";
       relation.columns.push_back(column);
     }
