@@ -5,10 +5,12 @@
 
 #include "router/copy/copy_spec.h"
 #include "router/parse/views.h"
+#include "router/plan/key_writes.h"
 #include "router/plan/plan.h"
 #include "router/plan/program.h"
 #include "router/plan/query_program.h"
 #include "router/plan/refusal.h"
+#include "router/plan/stored_key.h"
 #include "sharding/ascii.h"
 #include "sharding/sql_status.h"
 
@@ -74,6 +76,7 @@ class CopyPlanner {
     planning_.depends_on_literals = true;
     statement_.writes = inner->writes;
     statement_.pin = inner->pin;
+    statement_.reads_sequence_state = inner->reads_sequence_state;
     program_ = *inner->route;
     if (!copy_.with_client()) {
       program_.several = RouteProgram::Several::kRefuse;
@@ -118,8 +121,11 @@ class CopyPlanner {
       }
     }
     spec->field_count = columns.size();
-    for (const std::string& key : table.mapped->key_columns) {
+    const std::vector<std::string>& keys = table.mapped->key_columns;
+    for (size_t i = 0; i < keys.size(); ++i) {
+      const std::string& key = keys[i];
       const auto found = std::find(columns.begin(), columns.end(), key);
+      if (found == columns.end() && !KeyMayDefault(table, i)) return NullKey(table.table, key);
       if (found == columns.end()) {
         return Refused(fmt::format("COPY into {} has no distribution key column \"{}\"",
                                    table.table.ToString(), key),

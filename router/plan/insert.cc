@@ -7,6 +7,7 @@
 #include "router/plan/key_writes.h"
 #include "router/plan/query_program.h"
 #include "router/plan/refusal.h"
+#include "router/plan/stored_key.h"
 #include "sharding/sql_status.h"
 
 namespace meridian {
@@ -24,7 +25,7 @@ class InsertPlanner {
 
   void Plan() {
     if (target_.sharded()) {
-      program_.refusal = PlanRows();
+      program_.refusal.Update(PlanRows());
     }
     AddNeeds(query_, planning_, &program_);
     program_.several_refusal = RefuseSeveralShards(
@@ -46,15 +47,15 @@ class InsertPlanner {
     rows.split_refusal = SplitRefusal();
     std::vector<size_t> places;
     if (const absl::Status status = FindPlaces(&places); !status.ok()) return status;
-    if (!insert_.source()) return NoKey(mapped.key_columns[0]);
+    if (!insert_.source()) return NoKey(0);
     if (insert_.source().values().empty()) return PlanSelect(places);
     for (const Node row : insert_.source().values()) {
       const NodeList items = ItemsView(row).items();
       auto& keys = rows.keys.emplace_back();
       for (size_t i = 0; i < places.size(); ++i) {
-        if (places[i] >= items.size()) return NoKey(mapped.key_columns[i]);
+        if (places[i] >= items.size()) return NoKey(i);
         const Node value = items[places[i]];
-        if (value.Is(NodeKind::kDefault)) return NoKey(mapped.key_columns[i]);
+        if (value.Is(NodeKind::kDefault)) return NoKey(i);
         const auto operand = MakeOperand(value, planning_);
         if (!operand.has_value() || operand->array) return NotConstant(mapped.key_columns[i]);
         keys.push_back(StoredKey(*operand, target_, i, planning_));
@@ -72,9 +73,10 @@ class InsertPlanner {
       return Refused(fmt::format("the columns of {} are not known", TableText()),
                      "Name the columns: INSERT INTO t (a, b) VALUES ...");
     }
-    for (const std::string& key : target_.mapped->key_columns) {
-      const auto found = std::find(columns.begin(), columns.end(), key);
-      if (found == columns.end()) return NoKey(key);
+    const std::vector<std::string>& keys = target_.mapped->key_columns;
+    for (size_t i = 0; i < keys.size(); ++i) {
+      const auto found = std::find(columns.begin(), columns.end(), keys[i]);
+      if (found == columns.end()) return NoKey(i);
       places->push_back(static_cast<size_t>(found - columns.begin()));
     }
     return absl::OkStatus();
@@ -101,7 +103,7 @@ class InsertPlanner {
     absl::InlinedVector<Operand, 1> constants;
     std::optional<size_t> source;
     for (size_t i = 0; i < places.size(); ++i) {
-      if (places[i] >= targets.size()) return NoKey(key_columns[i]);
+      if (places[i] >= targets.size()) return NoKey(i);
       const Node value = TargetView(targets[places[i]]).value();
       if (const auto operand = MakeOperand(value, planning_);
           operand.has_value() && !operand->array) {
@@ -135,7 +137,9 @@ class InsertPlanner {
                    "Insert the rows of each shard in a statement of its own.");
   }
 
-  absl::Status NoKey(std::string_view column) const {
+  absl::Status NoKey(size_t key) const {
+    const std::string& column = target_.mapped->key_columns[key];
+    if (!KeyMayDefault(target_, key)) return NullKey(target_.table, column);
     return Refused(
         fmt::format("INSERT into {} gives no value for distribution key column \"{}\"", TableText(),
                     column),

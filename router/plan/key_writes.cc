@@ -102,6 +102,11 @@ Operand StoredKey(Operand operand, const TableReference& table, size_t key,
   return operand;
 }
 
+bool KeyMayDefault(const TableReference& table, size_t key) {
+  const Column* column = ColumnOfKey(table, key);
+  return column == nullptr || column->has_default;
+}
+
 int32_t ModifierOfKey(const TableReference& table, size_t key) {
   const Column* column = ColumnOfKey(table, key);
   return column == nullptr ? -1 : column->modifier;

@@ -16,6 +16,8 @@ void PlanMergeInserts(const Node& merge, const Query& query, const Planning& pla
 // which may differ from the distribution's (integer for bigint).
 Operand StoredKey(Operand operand, const TableReference& table, size_t key,
                   const Planning& planning);
+// Whether a row without a value for the i-th key column may get one from a default.
+bool KeyMayDefault(const TableReference& table, size_t key);
 // pg_attribute.atttypmod of the i-th key column.
 int32_t ModifierOfKey(const TableReference& table, size_t key);
 

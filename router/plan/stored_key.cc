@@ -35,14 +35,16 @@ bool KeptByModifier(KeyType type, int32_t modifier, const KeyValue& value) {
 
 }  // namespace
 
+absl::Status NullKey(const TableName& table, std::string_view column) {
+  return SqlStatus(
+      sqlstate::kNotNullViolation,
+      fmt::format("null value in distribution key column \"{}\" of {}", column, table.ToString()),
+      "Give each row a key: it decides on which shard the row lives.");
+}
+
 absl::Status CheckStoredKey(const OperandValue& value, KeyType type, int32_t modifier,
                             const TableName& table, std::string_view column) {
-  if (value.kind == Kind::kNull) {
-    return SqlStatus(
-        sqlstate::kNotNullViolation,
-        fmt::format("null value in distribution key column \"{}\" of {}", column, table.ToString()),
-        "Give each row a key: it decides on which shard the row lives.");
-  }
+  if (value.kind == Kind::kNull) return NullKey(table, column);
   if (value.kind == Kind::kServerError) return absl::OkStatus();
   if (value.kind == Kind::kValue && KeptByModifier(type, modifier, value.value)) {
     return absl::OkStatus();
