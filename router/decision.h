@@ -35,6 +35,8 @@ struct Decision {
 struct RouteHints {
   // SET meridian.shard, or the shard of SET meridian.distribution_key: everything goes there.
   std::optional<ShardIndex> shard;
+  // Inside of a transaction block, the implicit one of several statements in a Query included.
+  bool in_transaction = true;
 };
 
 // One shard's part of a split INSERT.

@@ -98,12 +98,16 @@ struct Statement : RefCounted {
   // where that is certain (see design: no locking clause, no volatile function, no data-modifying
   // CTE).
   bool writes = true;
+  // currval(), lastval(): of the server connection that served nextval() before.
+  bool reads_sequence_state = false;
   // SET LOCAL; set_config(..., true).
   bool local = false;
   // DISCARD ALL, RESET ALL, DEALLOCATE ALL, UNLISTEN *, CLOSE ALL.
   bool all = false;
   // COMMIT AND CHAIN, ROLLBACK AND CHAIN.
   bool chain = false;
+  // The grammar refuses the text, and the servers' grammar is not newer.
+  bool is_syntax_error = false;
   // Runs outside of a transaction block only (VACUUM, CREATE INDEX CONCURRENTLY, CREATE DATABASE,
   // ...).
   bool needs_own_transaction = false;

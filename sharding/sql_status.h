@@ -41,6 +41,7 @@ inline constexpr std::string_view kInvalidCatalogName = "3D000";
 inline constexpr std::string_view kSyntaxError = "42601";
 inline constexpr std::string_view kInsufficientPrivilege = "42501";
 inline constexpr std::string_view kUndefinedObject = "42704";
+inline constexpr std::string_view kUndefinedFunction = "42883";
 inline constexpr std::string_view kDuplicateObject = "42710";
 inline constexpr std::string_view kUndefinedTable = "42P01";
 inline constexpr std::string_view kUndefinedColumn = "42703";

@@ -506,6 +506,7 @@ void Session::OnMapChanged(const ShardMap& before, const ShardMap& after) {
 
 absl::StatusOr<RouteHints> Session::Hints() const {
   RouteHints hints;
+  hints.in_transaction = transaction_.open();
   if (!meridian_.shard.empty()) {
     hints.shard = host_.router().map().FindShard(meridian_.shard);
     if (!hints.shard) {
@@ -538,9 +539,23 @@ ShardIndex Session::PreferredShard(const Statement& statement) const {
   return AtHand();
 }
 
+// Another client may have used the connection's sequences last, but for where this one has just
+// written, or keeps the connection.
+absl::Status Session::CheckSequenceState(const Statement& statement,
+                                         const Participant& participant) const {
+  const bool keeps = participant.pinned || identity_.pool_mode == PoolMode::kSession ||
+                     (transaction_.open() && participant.wrote);
+  if (!statement.reads_sequence_state || keeps) return absl::OkStatus();
+  return Refused(
+      "currval() and lastval() work only in a transaction that has called nextval() or inserted",
+      "Call them before COMMIT, use INSERT ... RETURNING, or pool_mode session.");
+}
+
 // Until transactions can commit on several shards, a transaction may write on one only.
 absl::Status Session::CheckRunnable(const Statement& statement,
                                     const Participant& participant) const {
+  const absl::Status sequences = CheckSequenceState(statement, participant);
+  if (!sequences.ok()) return sequences;
   if (!transaction_.open() || !statement.writes) return absl::OkStatus();
   for (const Participant& other : participants_) {
     if (&other != &participant && other.wrote) {

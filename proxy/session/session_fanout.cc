@@ -10,12 +10,15 @@
 namespace meridian {
 namespace {
 
-bool IsWriteRoute(Route route) { return route != Route::kConcat; }
+// LOCK leaves nothing behind that would have to be atomic.
+bool IsAtomic(const Statement& statement, Route route) {
+  return route != Route::kConcat && statement.verb != Verb::kLock;
+}
 
 Fanout::Options OptionsOf(const Statement& statement, const Decision& decision) {
   Fanout::Options options;
   options.route = decision.route;
-  options.atomic = IsWriteRoute(decision.route);
+  options.atomic = IsAtomic(statement, decision.route);
   options.copy_in = statement.verb == Verb::kCopyIn;
   return options;
 }
@@ -93,7 +96,7 @@ std::string SubsetTypes(std::string_view types, const std::vector<uint16_t>& par
 }  // namespace
 
 absl::Status Session::CheckFanout(const Statement& statement, const Decision& decision) const {
-  if (decision.route == Route::kConcat) return absl::OkStatus();
+  if (!IsAtomic(statement, decision.route)) return absl::OkStatus();
   if (transaction_.open() || (statement.verb == Verb::kCopyIn && script_ != nullptr)) {
     return Refused(
         "writing on several shards inside of a transaction is not supported",

@@ -78,11 +78,13 @@ bool Session::SendScriptWhole(std::string_view message, std::string_view text,
   if (transaction_.failed() || participants_.size() > 1) return false;
   auto hints = Hints();
   if (!hints.ok()) return false;
+  hints->in_transaction = true;
   std::optional<ShardIndex> shard;
   bool writes = false;
   for (const Analysis::Part& part : analysis.parts) {
     const Statement& statement = *part.statement;
     if (!CanTravelInScript(statement) || !CheckSetting(statement).ok()) return false;
+    if (statement.reads_sequence_state && !writes) return false;
     writes |= statement.writes;
     const Values values{text, analysis.LiteralsOf(part), {}};
     auto decision = host_.router().Decide(statement, values, *hints);

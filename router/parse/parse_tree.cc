@@ -11,6 +11,15 @@ namespace {
 // whoever walks the tree recursively needs a bound.
 constexpr size_t kMaxDepth = 2048;
 
+// The messages of gram.y and scan.l that go with SQLSTATE 42601 (libpg_query gives no SQLSTATE).
+bool IsSyntaxError(std::string_view message) {
+  for (const std::string_view start : {"syntax error", "unterminated ",
+                                       "zero-length delimited identifier", "trailing junk after"}) {
+    if (message.starts_with(start)) return true;
+  }
+  return false;
+}
+
 class PgQueryResult {
  public:
   explicit PgQueryResult(const char* text) : result_(pg_query_parse(text)) {}
@@ -34,7 +43,7 @@ std::optional<ParseTree> ParseTree::Parse(const std::string& text, bool* is_synt
   if (text.find('\0') != std::string::npos) return std::nullopt;
   const PgQueryResult parsed(text.c_str());
   if (parsed.json() == nullptr) {
-    *is_syntax_error = parsed.error().starts_with("syntax error");
+    *is_syntax_error = IsSyntaxError(parsed.error());
     return std::nullopt;
   }
   ParseTree tree;

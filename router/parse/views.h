@@ -381,6 +381,11 @@ struct CreateTableView : View {
   NodeList parents() const { return List("inhRelations"); }
 };
 
+struct DoView : View {
+  using View::View;
+  NodeList options() const { return List("args"); }  // "as", "language"
+};
+
 struct CallView : View {
   using View::View;
   Node call() const { return node.Child("funccall"); }

@@ -5,6 +5,7 @@
 #include "router/parse/views.h"
 #include "router/plan/ddl_rules.h"
 #include "router/plan/ddl_tables.h"
+#include "router/plan/do_block.h"
 #include "router/plan/names.h"
 #include "router/plan/plan.h"
 #include "router/plan/program.h"
@@ -65,6 +66,9 @@ class DdlPlanner {
         return PlanCreateView();
       case NodeKind::kMaintenance:
         return PlanMaintenance();
+      case NodeKind::kLock:
+        program_.needs_transaction = true;
+        return PlanOnTables();
       case NodeKind::kCheckpoint:
       case NodeKind::kServerWide:
         statement_.needs_own_transaction = true;
@@ -117,11 +121,30 @@ class DdlPlanner {
 
   // CALL, DO: code that may use any table.
   void PlanCall() {
+    if (node_.Is(NodeKind::kDo) && PlanHarmlessDo()) return;
     program_.kind = Kind::kQuery;
     const std::string function = query_.FirstFunction(FunctionClass::kUser);
     program_.unknown_function = function.empty() ? "DO" : function;
     statement_.pin = PinReason::kOpaqueSetting;
     statement_.returns_rows = node_.Is(NodeKind::kCall);
+  }
+
+  bool PlanHarmlessDo() {
+    std::string body;
+    std::string language = "plpgsql";
+    for (const Node node : DoView(node_).options()) {
+      const OptionView option(node);
+      if (option.name() == "as") body = option.text();
+      if (option.name() == "language") language = option.text();
+    }
+    if (language != "plpgsql") return false;
+    planning_.depends_on_literals = true;
+    const DoBlock block = ReadDoBlock(body, planning_);
+    if (!block.harmless) return false;
+    program_.kind = Kind::kAnywhere;
+    statement_.writes = false;
+    if (block.sets) statement_.pin = PinReason::kOpaqueSetting;
+    return true;
   }
 
   void PlanCreateTable() {

@@ -93,6 +93,14 @@ absl::StatusOr<Decision> DecideEverywhere(const RouteProgram& program, const Sha
   return Decision{Route::kEvery, map.AllShards()};
 }
 
+// Not for a shard to say: by now the function may exist, and the statement run on that shard alone.
+absl::Status MissingFunction(const RouteProgram& program) {
+  return SqlStatus(sqlstate::kUndefinedFunction,
+                   fmt::format("function {}() is not known", program.missing_function),
+                   "If it exists: it is a function that this transaction created, or others a "
+                   "moment ago, or a type or column that is called like a function.");
+}
+
 absl::StatusOr<Decision> DecideSeveral(const RouteProgram& program, const ShardSet& shards) {
   if (program.insert.has_value()) {
     if (!program.insert->split_refusal.ok()) return program.insert->split_refusal;
@@ -108,7 +116,7 @@ absl::StatusOr<Decision> DecideSeveral(const RouteProgram& program, const ShardS
     case RouteProgram::Several::kRefuse:
       break;
   }
-  return program.several_refusal;
+  return program.missing_function.empty() ? program.several_refusal : MissingFunction(program);
 }
 
 absl::StatusOr<Decision> DecideQuery(const RouteProgram& program, const ShardMap& map,
@@ -139,6 +147,7 @@ absl::StatusOr<Decision> DecideQuery(const RouteProgram& program, const ShardMap
   // Conditions that no row can satisfy, or a value that the server refuses: any shard says so.
   if (!program.references.empty() || program.insert.has_value())
     return One(ShardMap::kDefaultShard);
+  if (!program.missing_function.empty()) return MissingFunction(program);
   return Refused(fmt::format("{} may read or change anything on the shard where it runs",
                              program.unknown_function),
                  "Say where it runs: SET meridian.shard or SET meridian.distribution_key.");
@@ -154,6 +163,10 @@ absl::StatusOr<Decision> RunProgram(const RouteProgram& program, const ShardMap&
     return One(ShardMap::kDefaultShard);
   }
   if (!program.refusal.ok()) return program.refusal;
+  // One shard's words will do.
+  if (program.needs_transaction && !hints.in_transaction) {
+    return One(hints.shard.value_or(ShardMap::kDefaultShard));
+  }
   switch (program.kind) {
     case Kind::kAnywhere:
       if (hints.shard.has_value()) return One(*hints.shard);

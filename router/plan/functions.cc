@@ -169,6 +169,11 @@ bool CatalogComesFirst(const std::vector<std::string>& search_path) {
   return true;
 }
 
+bool IsMissingFunction(const std::vector<std::string_view>& names, const Schema& schema) {
+  return names.size() == 1 && !schema.functions().empty() && !schema.HasUserFunction(names[0]) &&
+         schema.FindFunction("pg_catalog", names[0]) == nullptr;
+}
+
 FunctionClass ClassifyFunction(const std::vector<std::string_view>& names, const Schema& schema,
                                const std::vector<std::string>& search_path) {
   static const StringMap<FunctionClass>& special = *new StringMap<FunctionClass>(MakeSpecial());

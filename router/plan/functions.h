@@ -39,6 +39,9 @@ bool HasEffect(FunctionClass kind);
 FunctionClass ClassifyFunction(const std::vector<std::string_view>& names, const Schema& schema,
                                const std::vector<std::string>& search_path);
 
+// Whether no function of this name is known anywhere.
+bool IsMissingFunction(const std::vector<std::string_view>& names, const Schema& schema);
+
 // Whether unqualified names of functions, types and operators mean pg_catalog's first.
 bool CatalogComesFirst(const std::vector<std::string>& search_path);
 

@@ -46,8 +46,8 @@ Ref<const Statement> PlanOpaque(std::string_view part, bool is_syntax_error,
   program->standard_conforming_strings = planning.context.standard_conforming_strings;
   program->kind = RouteProgram::Kind::kAnywhere;
   const int server = planning.schema.server_version_num();
-  const bool server_refuses = is_syntax_error && server > 0 && server < kFirstNewerVersion;
-  if (!planning.map.tables().empty() && !server_refuses) {
+  statement->is_syntax_error = is_syntax_error && server > 0 && server < kFirstNewerVersion;
+  if (!planning.map.tables().empty() && !statement->is_syntax_error) {
     program->opaque_refusal = Refused(
         "cannot tell which tables this statement uses: it is too long, nested too deep or in a "
         "syntax that "

@@ -8,6 +8,7 @@
 
 #include "router/copy/copy_spec.h"
 #include "router/parse/views.h"
+#include "router/plan/do_block.h"
 #include "router/plan/insert.h"
 #include "router/plan/key_writes.h"
 #include "router/plan/program.h"
@@ -26,6 +27,43 @@ void PlanSelectInto(Statement* statement, RouteProgram* program) {
   statement->changes_schema = true;
   statement->writes = true;
   PlanNewTable(program);
+}
+
+// The setting that a call of set_config names; empty: only the server can tell. A column is known
+// where WHERE says what it is: set_config(name, ...) FROM pg_settings WHERE name = 'work_mem'.
+std::string_view SettingOf(const Node& name, const Node& where) {
+  if (name.Is(NodeKind::kConst)) return ConstView(name).is_string() ? ConstView(name).text() : "";
+  const OperatorView condition(where);
+  if (!name.Is(NodeKind::kColumnRef) || !where.Is(NodeKind::kOperator) ||
+      condition.kind() != OperatorView::Kind::kPlain ||
+      condition.names() != std::vector<std::string_view>{"="} ||
+      !condition.left().Is(NodeKind::kColumnRef) || !condition.right().Is(NodeKind::kConst) ||
+      ColumnRefView(condition.left()).names() != ColumnRefView(name).names()) {
+    return {};
+  }
+  const ConstView value(condition.right());
+  return value.is_string() ? value.text() : "";
+}
+
+// Settings on which routing depends must not change unseen. `where` holds for all calls that are
+// not in a subquery.
+absl::Status CheckSetConfigs(const Node& node, const Node& where) {
+  if (node.Is(NodeKind::kFunction)) {
+    const auto names = FunctionView(node).names();
+    const NodeList arguments = FunctionView(node).arguments();
+    if (!names.empty() && names.back() == "set_config" && !arguments.empty()) {
+      const std::string_view setting = SettingOf(arguments[0], where);
+      if (setting.empty() || IsRoutingSetting(setting)) {
+        return Refused("set_config() may change a setting on which routing depends",
+                       "Call it alone, SELECT set_config('name', 'value', false), or use SET.");
+      }
+    }
+  }
+  absl::Status status;
+  node.ForEachChild([&](const Node& child) {
+    status.Update(CheckSetConfigs(child, child.Is(NodeKind::kSelect) ? Node() : where));
+  });
+  return status;
 }
 
 // set_config('name', 'value', local) as all that a SELECT does is SET.
@@ -124,12 +162,19 @@ void PlanQuery(const Node& node, TextRange range, Planning* planning, Statement*
   const Query query = ReadQuery(node, planning);
   statement->writes = !OnlyReads(query);
   statement->pin = PinOf(query);
+  statement->reads_sequence_state = query.HasFunction(FunctionClass::kSequenceState) &&
+                                    !query.HasFunction(FunctionClass::kSequence);
   if (node.Is(NodeKind::kSelect)) {
     const SelectView select(node);
     statement->returns_rows = true;
     AddNeeds(query, *planning, program);
-    if (query.HasFunction(FunctionClass::kSetting))
+    if (query.HasFunction(FunctionClass::kSetting)) {
       PlanSetConfig(select, query, planning, statement);
+      if (statement->verb != Verb::kSet) {
+        program->refusal.Update(CheckSetConfigs(node, select.where()));
+        planning->depends_on_literals = true;
+      }
+    }
     const std::string why = WhyNotConcat(node, query, *planning);
     if (why.empty()) {
       program->several = RouteProgram::Several::kConcat;
@@ -138,6 +183,10 @@ void PlanQuery(const Node& node, TextRange range, Planning* planning, Statement*
     }
     if (select.into()) PlanSelectInto(statement, program);
     return;
+  }
+  if (query.HasFunction(FunctionClass::kSetting)) {
+    program->refusal = CheckSetConfigs(node, Node());
+    planning->depends_on_literals = true;
   }
   if (node.Is(NodeKind::kInsert)) {
     const InsertView insert(node);

@@ -71,6 +71,8 @@ struct RouteProgram {
   // A function that may read or write anything: right only where another reason has chosen one
   // shard.
   std::string unknown_function;
+  // A function that no schema has, as far as known: PostgreSQL would refuse the statement.
+  std::string missing_function;
   // Writes a table that every shard holds.
   std::string written_reference_table;
   // Why it cannot run on each shard alike (a reference table written with values that differ per
@@ -85,6 +87,8 @@ struct RouteProgram {
   std::vector<AssignedKey> assigned;
   // Refused whatever the values and hints, where the map has several shards.
   absl::Status refusal;
+  // PostgreSQL refuses it outside of a transaction block: LOCK.
+  bool needs_transaction = false;
   // Nobody knows what it touches: refused but where a shard is chosen.
   absl::Status opaque_refusal;
   bool standard_conforming_strings = true;

@@ -98,6 +98,9 @@ class QueryReader {
         const FunctionClass kind =
             ClassifyFunction(names, planning_.schema, planning_.context.search_path);
         NoteFunction(kind, names);
+        if (query_.missing_function.empty() && IsMissingFunction(names, planning_.schema)) {
+          query_.missing_function = names[0];
+        }
         if (call.is_windowed() || kind == FunctionClass::kWindow) {
           ++together_;
           NoteOrderDependence("has a window function");

@@ -120,6 +120,9 @@ struct Query {
   bool HasFunction(FunctionClass kind) const;
   std::string FirstFunction(FunctionClass kind) const;
 
+  // The first function that is missing (IsMissingFunction).
+  std::string missing_function;
+
   bool locks_rows = false;
   bool modifies = false;      // INSERT, UPDATE, DELETE or MERGE anywhere
   bool current_of = false;    // WHERE CURRENT OF

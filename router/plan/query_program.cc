@@ -108,6 +108,7 @@ void AddNeeds(const Query& query, const Planning& planning, RouteProgram* progra
   for (const FunctionClass kind : {FunctionClass::kEffect, FunctionClass::kUser}) {
     if (query.HasFunction(kind)) program->unknown_function = query.FirstFunction(kind);
   }
+  program->missing_function = query.missing_function;
   // Sequences and large objects live on the default shard; a lock or a message that is not always
   // in the same place excludes and reaches nobody.
   for (const FunctionClass kind :

@@ -275,6 +275,7 @@ class SessionPlanner {
     const Ref<const Statement> inner = PlanStatement(query, range_, &planning_);
     statement_.writes = inner->writes;
     statement_.pin = inner->pin;
+    statement_.reads_sequence_state = inner->reads_sequence_state;
     statement_.changes_schema = inner->changes_schema;
     program_ = *inner->route;
   }

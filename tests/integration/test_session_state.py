@@ -384,19 +384,24 @@ class TestPinned:
 
     def test_currval(self, server):
         connection, other = server.wire(), server.wire()
-        run_all(connection, "CREATE SEQUENCE IF NOT EXISTS counter")
+        run_all(connection, "CREATE SEQUENCE IF NOT EXISTS counter", "BEGIN")
         value = connection.rows("SELECT nextval('counter')")
         for _ in range(5):
             other.rows("SELECT nextval('counter')")
             assert connection.rows("SELECT currval('counter')") == value
             assert connection.rows("SELECT lastval()") == value
-        run_all(connection, "DROP SEQUENCE counter")
+        run_all(connection, "COMMIT", "DROP SEQUENCE counter")
 
-    def test_currval_without_nextval(self, server):
-        connection, other = server.wire(), server.wire()
+    @pytest.mark.parametrize("begin", ["SELECT 1", "BEGIN"])
+    @pytest.mark.parametrize("sql", ["SELECT currval('counter2')", "SELECT lastval()",
+                                     "SELECT 1; SELECT lastval()", "EXPLAIN ANALYZE SELECT lastval()",
+                                     "COPY (SELECT lastval()) TO STDOUT"])
+    def test_currval_is_never_another_clients(self, meridian, sql, begin):
+        connection, other = meridian.wire(), meridian.wire()
         run_all(connection, "CREATE SEQUENCE IF NOT EXISTS counter2")
         connection.rows("SELECT nextval('counter2')")
-        assert w.sqlstates(other.query("SELECT currval('counter2')")) == ["55000"]
+        run_all(other, begin)
+        assert w.sqlstates(other.query(sql)) == ["0A000"]
         run_all(connection, "DROP SEQUENCE counter2")
 
     def test_setseed(self, server):

@@ -1,5 +1,11 @@
 -- Explicit transactions; a refusal inside one leaves both sides failed until their end.
 BEGIN;
+LOCK TABLE kv IN ACCESS SHARE MODE;
+LOCK TABLE products;
+SELECT * FROM kv WHERE k = 3;
+COMMIT;
+LOCK TABLE kv; SELECT * FROM kv WHERE k = 3;
+BEGIN;
 SELECT * FROM kv WHERE k = 1;
 UPDATE kv SET v = 'in transaction' WHERE k = 1;
 SELECT * FROM kv WHERE k = 1;
