@@ -19,6 +19,8 @@ struct CopySpec {
   // carries.
   std::vector<size_t> key_fields;
   size_t field_count = 0;
+  // Of each key column: pg_attribute.atttypmod.
+  std::vector<int32_t> modifiers;
 
   // Options as COPY documents them.
   char delimiter = '\t';

@@ -37,7 +37,8 @@ class CopySplitter::Impl {
         lines_(spec),
         tuples_(spec.field_count),
         key_fields_(spec),
-        locator_(std::move(map), spec.distribution, spec.format == CopyFormat::kBinary) {}
+        locator_(std::move(map), spec.distribution, spec.format == CopyFormat::kBinary,
+                 spec.modifiers) {}
 
   absl::Status Feed(std::string_view bytes, bool at_end, std::vector<Piece>* pieces);
 

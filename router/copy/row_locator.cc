@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "router/copy/copy_error.h"
+#include "sharding/key_modifier.h"
 #include "sharding/sql_status.h"
 
 namespace meridian {
@@ -22,6 +23,12 @@ absl::StatusOr<ShardIndex> RowLocator::Locate(absl::Span<const CopyField> fields
     absl::StatusOr<KeyValue> value =
         binary_ ? ParseKeyBinary(type, *fields[i]) : ParseKeyText(type, *fields[i]);
     if (!value.ok()) return CopyKeyError(value.status(), line);
+    if (i < modifiers_.size() && !KeptByModifier(type, modifiers_[i], *value)) {
+      return Refused(fmt::format("only the server can tell how the key is rounded or cut for its "
+                                 "column (COPY data, line {})",
+                                 line),
+                     "Write the key as the column stores it.");
+    }
     key_.push_back(distribution_.ToSpace(i, *std::move(value)));
   }
   return distribution_.Locate(key_).owner;

@@ -24,6 +24,12 @@ std::string Lower(std::string text) {
   return text;
 }
 
+// Whether the servers may know options that are not known here.
+bool IsNewer(const Schema& schema) {
+  constexpr int kFirstNewerVersion = 160000;
+  return schema.server_version_num() == 0 || schema.server_version_num() >= kFirstNewerVersion;
+}
+
 class CopyPlanner {
  public:
   CopyPlanner(const CopyView& copy, Planning* planning, Statement* statement, RouteProgram* program)
@@ -132,6 +138,7 @@ class CopyPlanner {
                        "The key decides on which shard a row lives: name it among the columns.");
       }
       spec->key_fields.push_back(static_cast<size_t>(found - columns.begin()));
+      spec->modifiers.push_back(ModifierOfKey(table, i));
     }
     spec->force_null.assign(spec->key_fields.size(), false);
     spec->force_not_null.assign(spec->key_fields.size(), false);
@@ -172,6 +179,11 @@ class CopyPlanner {
       } else if (name == "encoding") {
         return Refused("COPY into a sharded table with the option ENCODING is not supported",
                        "SET client_encoding to the data's encoding instead.");
+      } else if (name != "freeze" && name != "force_quote" && IsNewer(planning_.schema)) {
+        // DEFAULT of PostgreSQL 16, for one, gives a key that the data does not show.
+        return Refused(
+            fmt::format("COPY of a sharded table with the option {} is not supported", name),
+            "Leave it out, or SET meridian.shard.");
       }
     }
     if (spec->format == CopyFormat::kCsv) {

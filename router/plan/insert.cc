@@ -111,7 +111,7 @@ class InsertPlanner {
         continue;
       }
       const std::optional<size_t> reference =
-          SourceOfKey(value, i, target_.mapped->distribution, query_.source_level, query_);
+          SourceOfKey(value, i, target_, query_.source_level, query_);
       if (!reference.has_value() || (source.has_value() && source != reference)) {
         return NotConstant(key_columns[i]);
       }

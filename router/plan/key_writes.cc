@@ -65,8 +65,7 @@ class MergeInsert {
         ++constants;
         continue;
       }
-      const auto from =
-          SourceOfKey(value, i, target_.mapped->distribution, query_.target_level, query_);
+      const auto from = SourceOfKey(value, i, target_, query_.target_level, query_);
       if (!from.has_value() || (source.has_value() && source != from)) {
         return RefuseComputedKey(target_, i);
       }
@@ -112,14 +111,16 @@ int32_t ModifierOfKey(const TableReference& table, size_t key) {
   return column == nullptr ? -1 : column->modifier;
 }
 
-std::optional<size_t> SourceOfKey(const Node& value, size_t key, size_t distribution,
+std::optional<size_t> SourceOfKey(const Node& value, size_t key, const TableReference& target,
                                   const Level* level, const Query& query) {
   if (!value.Is(NodeKind::kColumnRef) || level == nullptr) return std::nullopt;
   const auto column = ResolveColumn(query, level, ColumnRefView(value).names());
   if (!column.has_value()) return std::nullopt;
   const TableReference& reference = query.references[column->reference];
   if (!reference.sharded() || reference.nullable || reference.in_view ||
-      reference.mapped->distribution != distribution ||
+      reference.mapped->distribution != target.mapped->distribution ||
+      (ModifierOfKey(target, key) >= 0 &&
+       ModifierOfKey(target, key) != ModifierOfKey(reference, key)) ||
       reference.mapped->key_columns[key] != column->column) {
     return std::nullopt;
   }

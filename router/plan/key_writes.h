@@ -21,9 +21,9 @@ bool KeyMayDefault(const TableReference& table, size_t key);
 // pg_attribute.atttypmod of the i-th key column.
 int32_t ModifierOfKey(const TableReference& table, size_t key);
 
-// The sharded reference of `distribution` whose i-th key column `value` is; nullopt: none for
-// certain.
-std::optional<size_t> SourceOfKey(const Node& value, size_t key, size_t distribution,
+// The sharded reference, of the same distribution as `target`, whose i-th key column `value` is and
+// may be stored in `target`'s unchanged; nullopt: none for certain.
+std::optional<size_t> SourceOfKey(const Node& value, size_t key, const TableReference& target,
                                   const Level* level, const Query& query);
 
 }  // namespace meridian

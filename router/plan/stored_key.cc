@@ -2,36 +2,13 @@
 
 #include <fmt/format.h>
 
+#include "sharding/key_modifier.h"
 #include "sharding/sql_status.h"
 
 namespace meridian {
 namespace {
 
 using Kind = OperandValue::Kind;
-
-constexpr int64_t kMicrosecondsPerSecond = 1'000'000;
-
-// Whether a column with this type modifier (varchar(n), numeric(p, s), timestamp(p)) keeps the
-// value as it is, or refuses it.
-bool KeptByModifier(KeyType type, int32_t modifier, const KeyValue& value) {
-  if (modifier < 0) return true;
-  switch (type) {
-    case KeyType::kText: {
-      // varchar(n) cuts blanks off that do not fit.
-      const std::string& text = std::get<std::string>(value);
-      return text.empty() || text.back() != ' ';
-    }
-    case KeyType::kTimestamp:
-    case KeyType::kTimestamptz:
-      return std::get<int64_t>(value) % kMicrosecondsPerSecond == 0;
-    case KeyType::kNumeric: {
-      const Decimal& decimal = std::get<Decimal>(value);
-      return decimal.exponent >= static_cast<int32_t>(decimal.digits.size());
-    }
-    default:
-      return true;
-  }
-}
 
 }  // namespace
 
