@@ -259,6 +259,11 @@ class SessionPlanner {
     statement_.changes_schema = statement_.changes_schema && analyze;
     statement_.writes = statement_.writes && analyze;
     if (!analyze) statement_.pin = PinReason::kNone;
+    if (explain.query().Is(NodeKind::kExecute)) {
+      program_.kind = Kind::kAnywhere;
+      program_.refusal = Refused("EXPLAIN EXECUTE is not supported",
+                                 "EXPLAIN the prepared statement itself, with its values.");
+    }
     // Any one shard's plan of a statement that goes to several would mislead.
     if (program_.several != RouteProgram::Several::kRefuse || program_.insert.has_value()) {
       program_.several = RouteProgram::Several::kRefuse;
