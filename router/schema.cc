@@ -36,7 +36,8 @@ std::shared_ptr<const Schema> Schema::Build(uint64_t version, std::vector<Relati
   for (size_t i = 0; i < schema->functions_.size(); ++i) {
     const FunctionInfo& function = schema->functions_[i];
     schema->function_by_schema_and_name_[function.schema].emplace(function.name, i);
-    if (function.schema != kCatalog) schema->user_function_names_.emplace(function.name, true);
+    if (function.schema == kCatalog) continue;
+    schema->user_function_names_[function.name] |= function.compares_keys;
   }
   return schema;
 }
@@ -61,6 +62,11 @@ const Relation* Schema::Resolve(const std::vector<std::string>& search_path,
 const FunctionInfo* Schema::FindFunction(std::string_view schema, std::string_view name) const {
   const auto found = Lookup(function_by_schema_and_name_, schema.empty() ? kCatalog : schema, name);
   return found ? &functions_[*found] : nullptr;
+}
+
+bool Schema::HasUserComparison(std::string_view name) const {
+  const auto found = user_function_names_.find(name);
+  return found != user_function_names_.end() && found->second;
 }
 
 bool Schema::HasUserFunction(std::string_view name) const {

@@ -53,6 +53,9 @@ struct FunctionInfo {
   bool set_returning = false;
   bool aggregate = false;
   bool window = false;
+  // A user's operator =, <, <=, > or >= of which a side may be a key: where it is the better match,
+  // comparisons of keys mean it.
+  bool compares_keys = false;
 
   friend bool operator==(const FunctionInfo&, const FunctionInfo&) = default;
 };
@@ -80,6 +83,7 @@ class Schema {
   // Whether a function of this name exists outside of pg_catalog (it may hide or overload the
   // built-in one).
   bool HasUserFunction(std::string_view name) const;
+  bool HasUserComparison(std::string_view name) const;
 
  private:
   uint64_t version_ = 0;
@@ -88,7 +92,7 @@ class Schema {
   std::vector<FunctionInfo> functions_;
   StringMap<StringMap<size_t>> relation_by_schema_and_name_;
   StringMap<StringMap<size_t>> function_by_schema_and_name_;
-  StringMap<bool> user_function_names_;
+  StringMap<bool> user_function_names_;  // whether they compare keys
 };
 
 }  // namespace meridian

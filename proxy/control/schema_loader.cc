@@ -108,7 +108,8 @@ class Reader {
                             .volatility = VolatilityOf(rows->Get(i, 2).value_or("")),
                             .set_returning = BoolAt(*rows, i, 3),
                             .aggregate = BoolAt(*rows, i, 4),
-                            .window = BoolAt(*rows, i, 5)});
+                            .window = BoolAt(*rows, i, 5),
+                            .compares_keys = BoolAt(*rows, i, 6)});
     }
     return absl::OkStatus();
   }

@@ -60,8 +60,9 @@ WHERE c.relkind IN ('r', 'p', 'f')
 ORDER BY i.inhrelid, i.inhseqno)sql";
 
 // PostgreSQL's own views (pg_settings) show, and change nothing, though the functions behind them
-// are volatile. pg_depend does not record functions that initdb made, so those are found in the rule's node tree
-// (src/backend/nodes/outfuncs.c), which gives each call's function, also behind operators.
+// are volatile. pg_depend does not record functions that initdb made, so those are found in the
+// rule's node tree (src/backend/nodes/outfuncs.c), which gives each call's function, also behind
+// operators.
 const char kSchemaOpaqueViewsSql[] = R"sql(WITH known AS MATERIALIZED (
   SELECT oid FROM pg_catalog.pg_namespace WHERE nspname IN ('pg_catalog', 'information_schema')),
 rules AS MATERIALIZED (
@@ -88,9 +89,14 @@ LEFT JOIN pg_catalog.pg_type t
 WHERE coalesce(p.pronamespace, o.oprnamespace, t.typnamespace) NOT IN (SELECT oid FROM known))sql";
 
 const char kSchemaFunctionsSql[] =
-    R"sql(SELECT n.nspname, p.proname,
+    R"sql(WITH key_types AS (
+  SELECT t.oid FROM pg_catalog.pg_type t
+  WHERE t.typtype = 'p' OR t.typnamespace = 'pg_catalog'::regnamespace AND t.typname IN (
+    'int2', 'int4', 'int8', 'numeric', 'text', 'varchar', 'uuid', 'date', 'timestamp',
+    'timestamptz', 'bytea'))
+SELECT n.nspname, p.proname,
   max(greatest(p.provolatile::text, t.provolatile::text, f.provolatile::text) COLLATE "C"),
-  bool_or(p.proretset), bool_or(p.prokind = 'a'), bool_or(p.prokind = 'w')
+  bool_or(p.proretset), bool_or(p.prokind = 'a'), bool_or(p.prokind = 'w'), false
 FROM pg_catalog.pg_proc p
 JOIN )sql" NAMESPACES R"sql( n ON n.oid = p.pronamespace
 LEFT JOIN pg_catalog.pg_aggregate a ON a.aggfnoid = p.oid
@@ -99,7 +105,9 @@ LEFT JOIN pg_catalog.pg_proc f ON f.oid = a.aggfinalfn
 GROUP BY n.nspname, p.proname
 UNION ALL
 SELECT n.nspname, o.oprname, max(coalesce(p.provolatile::text, 'v') COLLATE "C"),
-  false, false, false
+  false, false, false,
+  bool_or(o.oprname IN ('=', '<', '<=', '>', '>=') AND
+    (o.oprleft IN (SELECT oid FROM key_types) OR o.oprright IN (SELECT oid FROM key_types)))
 FROM pg_catalog.pg_operator o
 JOIN )sql" NAMESPACES R"sql( n ON n.oid = o.oprnamespace AND n.nspname <> 'pg_catalog'
 LEFT JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode

@@ -18,7 +18,8 @@ extern const char kSchemaReferencesSql[];
 extern const char kSchemaParentsSql[];
 // oid of views that are opaque (schema_loader.h) by their own text
 extern const char kSchemaOpaqueViewsSql[];
-// schema, name, worst volatility, returns a set, is an aggregate, is a window function
+// schema, name, worst volatility, returns a set, is an aggregate, is a window function,
+// compares keys (an operator)
 extern const char kSchemaFunctionsSql[];
 
 }  // namespace meridian

@@ -73,8 +73,11 @@ class Facts {
     for (const Condition& condition : query.conditions) {
       AddEdges(condition, condition.expression);
     }
+    // USING means `=` without a schema.
+    const bool equal_is_built_in = IsBuiltIn("=");
     for (const ColumnEquality& equality : query.equalities) {
-      AddEdges(equality.left, equality.right, equality.targets_begin, equality.targets_end);
+      if (equal_is_built_in)
+        AddEdges(equality.left, equality.right, equality.targets_begin, equality.targets_end);
     }
   }
 
@@ -163,11 +166,16 @@ class Facts {
     return ResolveColumn(query_, condition.level, ColumnRefView(node).names());
   }
 
+  // Whether the operator's name, without a schema, means pg_catalog's.
+  bool IsBuiltIn(std::string_view name) const {
+    return catalog_operators_ && !planning_.schema.HasUserComparison(name);
+  }
+
   // Empty where a user's operator may be meant.
   std::string_view OperatorName(const OperatorView& expression) const {
     const auto names = expression.names();
     if (names.size() == 2 && names[0] == "pg_catalog") return names[1];
-    return names.size() == 1 && catalog_operators_ ? names[0] : std::string_view();
+    return names.size() == 1 && IsBuiltIn(names[0]) ? names[0] : std::string_view();
   }
 
   // --- Conditions on columns ---
@@ -236,7 +244,7 @@ class Facts {
       case OperatorView::Kind::kBetween:
       case OperatorView::Kind::kBetweenSymmetric: {
         const NodeList ends = ItemsView(expression.right()).items();
-        if (ends.size() != 2) return KeySet::All();
+        if (ends.size() != 2 || !IsBuiltIn(">=") || !IsBuiltIn("<=")) return KeySet::All();
         KeySet between = DeriveBetween(expression.left(), ends[0], ends[1]);
         if (expression.kind() == OperatorView::Kind::kBetween) return between;
         return KeySet::Or(std::move(between), DeriveBetween(expression.left(), ends[1], ends[0]));

@@ -58,10 +58,11 @@ TEST_F(SchemaLoaderTest, TablesAndColumns) {
   const Relation* t = schema->Find("public", "t");
   ASSERT_NE(t, nullptr);
   EXPECT_EQ(t->kind, Kind::kTable);
-  EXPECT_THAT(t->columns,
-              ElementsAre(Column{"id", 20, -1, false}, Column{"Odd Name", 25, -1, false},
-                          Column{"double", 23, -1, true}, Column{"gone2", 23, -1, false},
-                          Column{"ident", 23, -1, false}, Column{"short", 1043, 7 + 4, false}));
+  EXPECT_THAT(
+      t->columns,
+      ElementsAre(Column{"id", 20, -1, false}, Column{"Odd Name", 25, -1, false},
+                  Column{"double", 23, -1, true, true}, Column{"gone2", 23, -1, false},
+                  Column{"ident", 23, -1, false, true}, Column{"short", 1043, 7 + 4, false}));
   const Relation* m = schema->Find("Other", "m");
   ASSERT_NE(m, nullptr);
   EXPECT_EQ(m->kind, Kind::kMaterializedView);
@@ -109,7 +110,8 @@ TEST_F(SchemaLoaderTest, OpaqueViews) {
     CREATE VIEW locking AS SELECT id FROM a FOR UPDATE;
     CREATE VIEW above AS SELECT * FROM volatile;
     CREATE MATERIALIZED VIEW stored AS SELECT * FROM volatile;
-    CREATE VIEW over_stored AS SELECT * FROM stored)sql");
+    CREATE VIEW over_stored AS SELECT * FROM stored;
+    CREATE VIEW settings AS SELECT name FROM pg_settings)sql");
   const auto schema = Load();
   const auto opaque = [&](const char* name) {
     return schema->Find("public", name)->has_opaque_functions;
@@ -124,6 +126,8 @@ TEST_F(SchemaLoaderTest, OpaqueViews) {
   EXPECT_TRUE(opaque("locking"));
   EXPECT_TRUE(opaque("above"));
   EXPECT_FALSE(opaque("over_stored"));
+  EXPECT_FALSE(opaque("settings"));
+  EXPECT_FALSE(schema->Find("pg_catalog", "pg_settings")->has_opaque_functions);
   EXPECT_FALSE(schema->Find("information_schema", "columns")->has_opaque_functions);
   EXPECT_FALSE(schema->Find("pg_catalog", "pg_tables")->has_opaque_functions);
 }
@@ -167,6 +171,22 @@ TEST_F(SchemaLoaderTest, Functions) {
   EXPECT_TRUE(schema->FindFunction("", "row_number")->window);
   EXPECT_TRUE(schema->FindFunction("", "generate_series")->set_returning);
   EXPECT_FALSE(schema->HasUserFunction("now"));
+}
+
+TEST_F(SchemaLoaderTest, ComparisonsOfKeys) {
+  sql_.Query(R"sql(
+    CREATE TYPE pair AS (a int, b int);
+    CREATE FUNCTION same(varchar, varchar) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT true';
+    CREATE FUNCTION less(pair, pair) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT true';
+    CREATE OPERATOR = (LEFTARG = varchar, RIGHTARG = varchar, FUNCTION = same);
+    CREATE OPERATOR < (LEFTARG = pair, RIGHTARG = pair, FUNCTION = less);
+    CREATE OPERATOR === (LEFTARG = varchar, RIGHTARG = varchar, FUNCTION = same))sql");
+  const auto schema = Load();
+  EXPECT_TRUE(schema->HasUserComparison("="));
+  EXPECT_TRUE(schema->HasUserFunction("<"));
+  EXPECT_FALSE(schema->HasUserComparison("<"));
+  EXPECT_FALSE(schema->HasUserComparison("==="));
+  EXPECT_FALSE(schema->HasUserComparison(">="));
 }
 
 TEST_F(SchemaLoaderTest, TheVersionGrowsWithChangesOnly) {

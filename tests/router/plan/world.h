@@ -85,6 +85,7 @@ class World {
       info.set_returning |= flag == 'r';
       info.aggregate |= flag == 'a';
       info.window |= flag == 'w';
+      info.compares_keys |= flag == 'k';
     }
     functions_.push_back(info);
   }
