@@ -164,6 +164,11 @@ struct RangeSubselectView : View {
   bool lateral() const { return node.Bool("lateral"); }
 };
 
+struct LockingView : View {  // FOR UPDATE [OF a, b]
+  using View::View;
+  NodeList relations() const { return List("lockedRels"); }
+};
+
 struct TableSampleView : View {
   using View::View;
   Node relation() const { return node.Child("relation"); }
@@ -328,7 +333,8 @@ struct DdlView : View {
   NodeList commands() const { return List("cmds"); }
   NodeList options() const { return List("options"); }
   NodeList parameters() const { return List("params"); }
-  std::string_view column() const { return node.Text("subname"); }  // RENAME COLUMN
+  std::string_view column() const { return node.Text("subname"); }    // RENAME COLUMN
+  std::string_view new_name() const { return node.Text("newname"); }  // RENAME
   bool concurrent() const;
   bool grants_on_all() const { return node.Text("targtype") == "ACL_TARGET_ALL_IN_SCHEMA"; }
   // REINDEX: whether one table or index is meant, not a schema or database.

@@ -107,16 +107,7 @@ class DdlPlanner {
   }
 
   void PinTemporary(const RangeVarView& relation) {
-    const bool temporary = relation.temporary() || relation.schema() == "pg_temp";
-    if (!temporary) return;
-    statement_.pin = PinReason::kTemporaryTable;
-    statement_.changes_schema = false;
-    // The temporary table would hide the mapped one on its server, and only there.
-    const TableReference hidden = FindTable({}, relation.name(), planning_);
-    if (hidden.mapped == nullptr) return;
-    program_.refusal = Refused(
-        fmt::format("a temporary table cannot have the name of {}", hidden.table.ToString()),
-        "Give it another name.");
+    meridian::PinTemporary(relation, planning_, &statement_, &program_);
   }
 
   // CALL, DO: code that may use any table.
@@ -270,6 +261,20 @@ class DdlPlanner {
 };
 
 }  // namespace
+
+void PinTemporary(const RangeVarView& relation, const Planning& planning, Statement* statement,
+                  RouteProgram* program) {
+  const bool temporary = relation.temporary() || relation.schema() == "pg_temp";
+  if (!temporary) return;
+  statement->pin = PinReason::kTemporaryTable;
+  statement->changes_schema = false;
+  // The temporary table would hide the mapped one on its server, and only there.
+  const TableReference hidden = FindTable({}, relation.name(), planning);
+  if (hidden.mapped == nullptr) return;
+  program->refusal =
+      Refused(fmt::format("a temporary table cannot have the name of {}", hidden.table.ToString()),
+              "Give it another name.");
+}
 
 void PlanNewTable(RouteProgram* program) {
   program->kind = RouteProgram::Kind::kQuery;

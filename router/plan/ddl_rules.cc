@@ -161,6 +161,13 @@ absl::Status CheckMapStays(const Node& statement, const std::vector<TableReferen
     return CheckSchema(ddl.column(), "RENAME", planning);
   }
   for (const TableReference& table : objects) {
+    if (statement.Is(NodeKind::kRename) && table.mapped == nullptr && ddl.column().empty()) {
+      // A temporary table would hide the mapped one.
+      const TableReference hidden = FindTable({}, ddl.new_name(), planning);
+      if (hidden.mapped == nullptr) continue;
+      return Refused(fmt::format("a table cannot get the name of {}", hidden.table.ToString()),
+                     "Give it another name.");
+    }
     if (table.mapped == nullptr) continue;
     const bool whole = type == "OBJECT_TABLE" || type == "OBJECT_FOREIGN_TABLE";
     if (statement.Is(NodeKind::kDrop) && whole) return RefuseWhole("DROP TABLE", table);

@@ -21,11 +21,13 @@ namespace meridian {
 namespace {
 
 // PostgreSQL's own view of `SELECT ... INTO t` is CREATE TABLE t AS: a new local table.
-void PlanSelectInto(Statement* statement, RouteProgram* program) {
+void PlanSelectInto(const Node& into, const Planning& planning, Statement* statement,
+                    RouteProgram* program) {
   statement->verb = Verb::kDdl;
   statement->returns_rows = false;
   statement->changes_schema = true;
   statement->writes = true;
+  PinTemporary(RangeVarView(into), planning, statement, program);
   PlanNewTable(program);
 }
 
@@ -181,7 +183,13 @@ void PlanQuery(const Node& node, TextRange range, Planning* planning, Statement*
     } else {
       program->several_refusal = RefuseSeveralShards(why, FirstSharded(query));
     }
-    if (select.into()) PlanSelectInto(statement, program);
+    if (!query.locked_reference_table.empty()) {
+      program->several_refusal =
+          Refused("rows of reference table " + query.locked_reference_table +
+                      " are locked on the default shard, and those of other tables elsewhere",
+                  "Lock them one after the other, or name the tables to lock: FOR UPDATE OF ...");
+    }
+    if (select.into()) PlanSelectInto(select.into(), *planning, statement, program);
     return;
   }
   if (query.HasFunction(FunctionClass::kSetting)) {

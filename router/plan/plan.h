@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "router/parse/node.h"
+#include "router/parse/views.h"
 #include "router/plan/planning.h"
 #include "router/statement.h"
 
@@ -27,6 +27,11 @@ void PlanDdl(const Node& node, Planning* planning, Statement* statement, RoutePr
 // False: not a statement about the session.
 bool PlanSessionCommand(const Node& node, TextRange range, Planning* planning, Statement* statement,
                         RouteProgram* program);
+
+// A new table, view or sequence that is temporary: the session keeps its connection; refused where
+// it would hide a table of the map.
+void PinTemporary(const RangeVarView& relation, const Planning& planning, Statement* statement,
+                  RouteProgram* program);
 
 // CREATE TABLE AS, SELECT INTO, after the query's own needs: the new table is a local one.
 void PlanNewTable(RouteProgram* program);

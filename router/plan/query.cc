@@ -72,8 +72,9 @@ class QueryReader {
         AddTable(RangeVarView(node), level, /*nullable=*/false);
         return;
       case NodeKind::kLocking:
-        query_.locks_rows = true;  // its names are aliases of tables seen elsewhere
+        query_.locks_rows = true;
         ++together_;
+        NoteLocked(LockingView(node), *level);
         return;
       case NodeKind::kSubLink:
         query_.has_sublink = true;
@@ -87,6 +88,24 @@ class QueryReader {
         NoteExpression(node);
     }
     node.ForEachChild([&](const Node& child) { Walk(child, level); });
+  }
+
+  // Its names are aliases of what stands in FROM; without names it locks all of that, but not WITH
+  // queries.
+  void NoteLocked(const LockingView& locking, const Level& level) {
+    const NodeList names = locking.relations();
+    for (const Level::Entry& entry : level.entries) {
+      bool locked = names.empty();
+      for (const Node name : names) locked |= RangeVarView(name).name() == entry.alias;
+      if (!locked) continue;
+      size_t begin = entry.reference.value_or(entry.inside_begin);
+      size_t end = entry.reference.has_value() ? begin + 1 : entry.inside_end;
+      while (end < query_.references.size() && query_.references[end].in_view) ++end;
+      for (; begin < end; ++begin) {
+        if (!query_.references[begin].everywhere()) continue;
+        query_.locked_reference_table = query_.references[begin].table.ToString();
+      }
+    }
   }
 
   void NoteExpression(const Node& node) {
@@ -286,7 +305,9 @@ class QueryReader {
         const RangeSubselectView subselect(item);
         Level* inner = subselect.lateral() ? level : NewLevel(level, /*sees_parent=*/false);
         Level::Entry entry{.alias = std::string(subselect.alias().name())};
+        entry.inside_begin = query_.references.size();
         WalkSubquery(subselect.query(), inner, nullable, &entry);
+        entry.inside_end = query_.references.size();
         RenameOutputs(Names(subselect.alias().columns()), &entry);
         level->entries.push_back(std::move(entry));
         return;

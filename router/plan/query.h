@@ -80,6 +80,9 @@ struct Level {
     bool hidden = false;                     // by the alias of a join
     std::vector<OutputColumn> outputs = {};  // of a subquery
     bool outputs_known = false;              // `outputs` are all there are
+    // The references inside of a subquery.
+    size_t inside_begin = 0;
+    size_t inside_end = 0;
   };
   struct MergedColumn {  // of USING: what the bare name means
     std::string name;
@@ -124,6 +127,8 @@ struct Query {
   std::string missing_function;
 
   bool locks_rows = false;
+  // A reference table that FOR UPDATE and its kin lock rows of; empty: none.
+  std::string locked_reference_table;
   bool modifies = false;      // INSERT, UPDATE, DELETE or MERGE anywhere
   bool current_of = false;    // WHERE CURRENT OF
   bool uses_time = false;     // CURRENT_TIMESTAMP, now(): differs between servers

@@ -119,6 +119,11 @@ void AddNeeds(const Query& query, const Planning& planning, RouteProgram* progra
     NeedDefaultShard(query.FirstFunction(kind) + "()", program);
     program->default_shard_only = query.FirstFunction(kind) + "()";
   }
+  // Every writer of a reference table comes to the default shard, too.
+  if (!query.locked_reference_table.empty()) {
+    NeedDefaultShard("locked rows of " + query.locked_reference_table, program);
+    program->default_shard_only = "a lock of rows of " + query.locked_reference_table;
+  }
   PlanAssignments(query, planning, program);
   const bool needs_shard = program->insert.has_value() || !program->references.empty() ||
                            program->needs_default_shard || !program->unknown_function.empty() ||
