@@ -23,7 +23,10 @@ struct Column {
   int32_t modifier = -1;  // pg_attribute.atttypmod: of varchar(n), numeric(p, s), timestamp(p)
   bool generated =
       false;  // GENERATED ALWAYS AS (...) STORED: not in an INSERT's or COPY's default column list
-  bool has_default = false;  // DEFAULT, IDENTITY or GENERATED
+  // DEFAULT and IDENTITY. kVarying: of the time, of chance, or of anything else that is not
+  // immutable.
+  enum class Default : uint8_t { kNone, kImmutable, kVarying, kSequence };
+  Default default_value = Default::kNone;
 
   friend bool operator==(const Column&, const Column&) = default;
 };

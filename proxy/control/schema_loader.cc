@@ -52,6 +52,13 @@ Volatility VolatilityOf(std::string_view provolatile) {
   return provolatile == "s" ? Volatility::kStable : Volatility::kVolatile;
 }
 
+Column::Default DefaultOf(std::string_view text) {
+  using Default = Column::Default;
+  if (text.empty()) return Default::kNone;
+  if (text == "i") return Default::kImmutable;
+  return text == "q" ? Default::kSequence : Default::kVarying;
+}
+
 // Reads the parts one after the other; the first error ends it.
 class Reader {
  public:
@@ -77,7 +84,7 @@ class Reader {
                                        .type = OidAt(rows, i, 2),
                                        .modifier = NumberAt<int32_t>(rows, i, 3),
                                        .generated = BoolAt(rows, i, 4),
-                                       .has_default = BoolAt(rows, i, 5)});
+                                       .default_value = DefaultOf(rows.Get(i, 5).value_or(""))});
     });
   }
 

@@ -40,7 +40,16 @@ ORDER BY n.nspname, c.relname)sql";
 
 const char kSchemaColumnsSql[] =
     R"sql(SELECT a.attrelid, a.attname, a.atttypid, a.atttypmod, a.attgenerated <> '',
-  a.atthasdef OR a.attidentity <> ''
+  CASE WHEN a.attidentity <> '' THEN 'q' WHEN NOT a.atthasdef THEN '' WHEN a.attgenerated <> '' THEN 'i'
+    ELSE (SELECT CASE WHEN bool_or(p.proname = 'nextval') THEN 'q'
+        WHEN bool_or(d.adbin::text LIKE '%{SQLVALUEFUNCTION %') OR
+          bool_or(m.groups IS NOT NULL AND coalesce(p.provolatile::text, 'v') <> 'i') THEN 'v'
+        ELSE 'i' END
+      FROM pg_catalog.pg_attrdef d
+      LEFT JOIN LATERAL regexp_matches(
+        d.adbin::text, ':(?:funcid|opfuncid) ([1-9][0-9]*)', 'g') m(groups) ON true
+      LEFT JOIN pg_catalog.pg_proc p ON p.oid = m.groups[1]::oid
+      WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) END
 FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 JOIN )sql" NAMESPACES R"sql( n ON n.oid = c.relnamespace
 WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f')

@@ -10,7 +10,8 @@ namespace meridian {
 extern const char kSchemaDigestSql[];
 // oid, schema, name, relkind
 extern const char kSchemaRelationsSql[];
-// relation's oid, name, type's oid, type modifier, generated, has a default; ordered by relation and attnum
+// relation's oid, name, type's oid, type modifier, generated, default; ordered by relation and
+// attnum. Default: empty (none), i (immutable), v (varying), q (of a sequence)
 extern const char kSchemaColumnsSql[];
 // oid, oid: a view or index, and a relation that it uses
 extern const char kSchemaReferencesSql[];

@@ -5,6 +5,7 @@
 
 #include "router/copy/copy_spec.h"
 #include "router/parse/views.h"
+#include "router/plan/defaults.h"
 #include "router/plan/key_writes.h"
 #include "router/plan/plan.h"
 #include "router/plan/program.h"
@@ -96,6 +97,9 @@ class CopyPlanner {
   }
 
   void PlanIn(const Query& query, const TableReference& table) {
+    std::vector<std::string> given;
+    for (const std::string_view name : Names(copy_.columns())) given.emplace_back(name);
+    if (!given.empty()) program_.refusal = CheckDefaultsBut(table, given);
     if (!table.sharded()) {
       if (table.everywhere()) {
         program_.written_reference_table = table.table.ToString();
@@ -109,7 +113,7 @@ class CopyPlanner {
     program_.references.push_back({table.table, table.mapped->distribution, KeySet::All()});
     auto spec = std::make_unique<CopySpec>();
     spec->distribution = table.mapped->distribution;
-    program_.refusal = FillSpec(table, spec.get());
+    program_.refusal.Update(FillSpec(table, spec.get()));
     if (program_.refusal.ok()) RefuseServerFile(table);
     statement_.copy = std::move(spec);
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "router/plan/defaults.h"
 #include "router/plan/key_writes.h"
 #include "router/plan/query_program.h"
 #include "router/plan/refusal.h"
@@ -24,9 +25,8 @@ class InsertPlanner {
         target_(query.references[*query.target]) {}
 
   void Plan() {
-    if (target_.sharded()) {
-      program_.refusal.Update(PlanRows());
-    }
+    if (target_.sharded()) program_.refusal.Update(PlanRows());
+    program_.refusal.Update(CheckDefaults());
     AddNeeds(query_, planning_, &program_);
     program_.several_refusal = RefuseSeveralShards(
         "an INSERT must have its source and its rows on one shard", FirstSharded(query_));
@@ -34,6 +34,22 @@ class InsertPlanner {
 
  private:
   std::string TableText() const { return target_.table.ToString(); }
+
+  absl::Status CheckDefaults() const {
+    std::vector<std::string> columns;
+    for (const Node column : insert_.columns()) columns.emplace_back(TargetView(column).name());
+    if (columns.empty() && insert_.source()) columns = target_.real_columns;
+    absl::Status status = CheckDefaultsBut(target_, columns);
+    for (const Node row : insert_.source().values()) {
+      const NodeList items = ItemsView(row).items();
+      // Columns behind the last value get their defaults, too.
+      for (size_t i = 0; i < columns.size(); ++i) {
+        if (i < items.size() && !items[i].Is(NodeKind::kDefault)) continue;
+        status.Update(CheckDefault(target_, columns[i]));
+      }
+    }
+    return status;
+  }
 
   absl::Status PlanRows() {
     const MappedTable& mapped = *target_.mapped;
@@ -128,6 +144,9 @@ class InsertPlanner {
     if (query_.has_sublink || query_.has_subquery) why = "has a subquery";
     if (query_.HasFunction(FunctionClass::kUser)) {
       why = fmt::format("calls {}()", query_.FirstFunction(FunctionClass::kUser));
+    }
+    if (query_.HasFunction(FunctionClass::kTime) || query_.uses_time) {
+      why = "asks for the current time, which differs between them";
     }
     if (insert_.on_conflict() && !insert_.returning().empty()) {
       why = "has both ON CONFLICT and RETURNING";

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "router/plan/defaults.h"
 #include "router/plan/facts.h"
 #include "router/plan/names.h"
 #include "sharding/sql_status.h"
@@ -103,7 +104,7 @@ Operand StoredKey(Operand operand, const TableReference& table, size_t key,
 
 bool KeyMayDefault(const TableReference& table, size_t key) {
   const Column* column = ColumnOfKey(table, key);
-  return column == nullptr || column->has_default;
+  return column == nullptr || column->default_value != Column::Default::kNone;
 }
 
 int32_t ModifierOfKey(const TableReference& table, size_t key) {
@@ -132,6 +133,9 @@ void PlanAssignments(const Query& query, const Planning& planning, RouteProgram*
   std::vector<bool> assigned;
   for (const Assignment& assignment : query.assignments) {
     const TableReference& table = query.references[assignment.reference];
+    if (TargetView(assignment.column).value().Is(NodeKind::kDefault)) {
+      program->refusal.Update(CheckDefault(table, TargetView(assignment.column).name()));
+    }
     if (!table.sharded()) continue;
     const std::vector<std::string>& keys = table.mapped->key_columns;
     const TargetView column(assignment.column);
@@ -161,10 +165,15 @@ void PlanAssignments(const Query& query, const Planning& planning, RouteProgram*
 
 void PlanMergeInserts(const Node& merge, const Query& query, const Planning& planning,
                       RouteProgram* program) {
-  if (!query.references[*query.target].sharded()) return;
+  const TableReference& target = query.references[*query.target];
   for (const Node node : WriteView(merge).actions()) {
     const MergeActionView action(node);
     if (action.command() != MergeActionView::Command::kInsert) continue;
+    std::vector<std::string> given;
+    for (const Node column : action.targets()) given.emplace_back(TargetView(column).name());
+    if (given.empty()) given = target.real_columns;
+    program->refusal.Update(CheckDefaultsBut(target, given));
+    if (!target.sharded()) continue;
     program->refusal.Update(MergeInsert(action, query, planning, program).Plan());
   }
 }

@@ -58,11 +58,12 @@ TEST_F(SchemaLoaderTest, TablesAndColumns) {
   const Relation* t = schema->Find("public", "t");
   ASSERT_NE(t, nullptr);
   EXPECT_EQ(t->kind, Kind::kTable);
-  EXPECT_THAT(
-      t->columns,
-      ElementsAre(Column{"id", 20, -1, false}, Column{"Odd Name", 25, -1, false},
-                  Column{"double", 23, -1, true, true}, Column{"gone2", 23, -1, false},
-                  Column{"ident", 23, -1, false, true}, Column{"short", 1043, 7 + 4, false}));
+  EXPECT_THAT(t->columns,
+              ElementsAre(Column{"id", 20, -1, false}, Column{"Odd Name", 25, -1, false},
+                          Column{"double", 23, -1, true, Column::Default::kImmutable},
+                          Column{"gone2", 23, -1, false},
+                          Column{"ident", 23, -1, false, Column::Default::kSequence},
+                          Column{"short", 1043, 7 + 4, false}));
   const Relation* m = schema->Find("Other", "m");
   ASSERT_NE(m, nullptr);
   EXPECT_EQ(m->kind, Kind::kMaterializedView);
@@ -75,6 +76,22 @@ TEST_F(SchemaLoaderTest, TablesAndColumns) {
   EXPECT_FALSE(schema->Find("pg_catalog", "pg_class")->columns.empty());
   EXPECT_EQ(schema->Find("information_schema", "tables")->kind, Kind::kView);
   EXPECT_EQ(schema->Resolve({"public"}, "hidden"), nullptr);
+}
+
+TEST_F(SchemaLoaderTest, Defaults) {
+  sql_.Query(R"sql(
+    CREATE TABLE d (none int, one int DEFAULT 1 + 1, cut text DEFAULT upper('a'), serial serial,
+                    at timestamptz DEFAULT now(), day date DEFAULT CURRENT_DATE,
+                    chance uuid DEFAULT gen_random_uuid()))sql");
+  const auto schema = Load();
+  std::vector<Column::Default> defaults;
+  for (const Column& column : schema->Find("public", "d")->columns) {
+    defaults.push_back(column.default_value);
+  }
+  using Default = Column::Default;
+  EXPECT_THAT(defaults, ElementsAre(Default::kNone, Default::kImmutable, Default::kImmutable,
+                                    Default::kSequence, Default::kVarying, Default::kVarying,
+                                    Default::kVarying));
 }
 
 TEST_F(SchemaLoaderTest, ViewsOfViews) {

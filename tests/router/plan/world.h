@@ -7,12 +7,13 @@
 //   sharded TABLE DISTRIBUTION KEY[, ...]
 //   reference TABLE
 //   relation NAME [view|sequence|matview|foreign] COLUMN:OID[:MODIFIER][:generated] ... [reads=A]
-//   [ancestor=A] [opaque]     (columns also :default)
+//   [ancestor=A] [opaque]     (columns also :default, :varying, :sequence)
 //   function [SCHEMA.]NAME FLAGS              (flags as in
 //   pg_catalog_functions.txt)
 // Names without schema are in public. The functions of pg_catalog are always there.
 #pragma once
 
+#include <cctype>
 #include <cstdint>
 #include <fstream>
 #include <memory>
@@ -172,11 +173,12 @@ class World {
       Column column;
       column.name = parts[0];
       column.type = static_cast<Oid>(std::stoul(parts[1]));
-      const bool has_modifier =
-          parts.size() > 2 && parts[2] != "generated" && parts[2] != "default";
+      const bool has_modifier = parts.size() > 2 && std::isdigit(parts[2][0]) != 0;
       if (has_modifier) column.modifier = std::stoi(parts[2]);
-      column.has_default = parts.back() == "default";
       column.generated = parts.back() == "generated";
+      if (parts.back() == "default") column.default_value = Column::Default::kImmutable;
+      if (parts.back() == "varying") column.default_value = Column::Default::kVarying;
+      if (parts.back() == "sequence") column.default_value = Column::Default::kSequence;
       relation.columns.push_back(column);
     }
     relations_.push_back(relation);
