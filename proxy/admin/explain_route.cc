@@ -35,9 +35,13 @@ class Explainer {
   Explainer(Router& router, const SqlContext& context, std::string_view text)
       : router_(router), context_(context), text_(text) {}
 
-  AdminTable Run() {
+  absl::StatusOr<AdminTable> Run() {
     router_.Analyze(text_, context_, {}, &analysis_);
     for (const Analysis::Part& part : analysis_.parts) {
+      if (part.statement->is_syntax_error) {
+        return SqlStatus(sqlstate::kSyntaxError, "syntax error in the statement to explain",
+                         "Run it on a shard: PostgreSQL says where the error is.");
+      }
       ++number_;
       Explain(part);
     }
@@ -147,7 +151,8 @@ std::vector<AdminColumn> ExplainRouteColumns() {
           {"hint"}};
 }
 
-AdminTable RouteTable(Router& router, const SqlContext& context, std::string_view text) {
+absl::StatusOr<AdminTable> RouteTable(Router& router, const SqlContext& context,
+                                      std::string_view text) {
   return Explainer(router, context, text).Run();
 }
 

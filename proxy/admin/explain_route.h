@@ -1,6 +1,8 @@
 // EXPLAIN ROUTE: where a statement would go, and why. Pure.
 #pragma once
 
+#include <absl/status/statusor.h>
+
 #include <string_view>
 #include <vector>
 
@@ -18,6 +20,8 @@ std::vector<AdminColumn> ExplainRouteColumns();
 // As for a session in `context`, without hints and outside of a transaction. `context` must be
 // interned by the worker's SqlContexts, since the plan cache goes by its id. Parameters ($1) have
 // no values here: a statement with some is described by the shards that it may go to.
-AdminTable RouteTable(Router& router, const SqlContext& context, std::string_view text);
+// 42601 for a text that PostgreSQL's grammar refuses.
+absl::StatusOr<AdminTable> RouteTable(Router& router, const SqlContext& context,
+                                      std::string_view text);
 
 }  // namespace meridian

@@ -41,9 +41,9 @@ void Proxy::ExecuteAdmin(Worker& worker, AdminSession& session, const AdminState
   if (const auto* show = std::get_if<Show>(&statement.command)) {
     ShowProcess(*show, reply);
   } else if (const auto* explain = std::get_if<ExplainRoute>(&statement.command)) {
-    reply({AdminResult{RouteTable(worker.router(), worker.DefaultContext(), explain->statement),
-                       TagOf(statement.command)},
-           {}});
+    auto table = RouteTable(worker.router(), worker.DefaultContext(), explain->statement);
+    if (!table.ok()) return reply({table.status(), {}});
+    reply({AdminResult{*std::move(table), TagOf(statement.command)}, {}});
   } else if (const auto* kill = std::get_if<KillClient>(&statement.command)) {
     KillAnywhere(kill->id, TagOf(statement.command), reply);
   } else if (const auto* pause = std::get_if<Pause>(&statement.command)) {
