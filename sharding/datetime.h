@@ -33,7 +33,8 @@ enum class TimeZoneRule : uint8_t {
 
 // YYYY-MM-DD [BC], DD Month YYYY, Month DD[,] YYYY, infinity. 22008 for days that do not exist.
 absl::StatusOr<int64_t> ParseDate(std::string_view text);
-// YYYY-MM-DD{ |T}HH:MM[:SS[.ffffff]][offset] [BC], infinity; without offset also what ParseDate reads.
+// YYYY-MM-DD{ |T}HH:MM[:SS[.ffffff]][offset] [BC], infinity; without offset also what ParseDate
+// reads.
 absl::StatusOr<int64_t> ParseTimestamp(std::string_view text, TimeZoneRule rule);
 
 // Precondition: IsDate, IsTimestamp.
