@@ -69,6 +69,7 @@ void NodePool::Return(Server& server, Release how) {
   server.owner = nullptr;
   const bool in_transaction = server.transaction_status == wire::kInTransaction ||
                               server.transaction_status == wire::kFailedTransaction;
+  if (how != Release::kDrop && !server.out.empty()) context_.host.Flush(server);
   const bool between_messages = server.stream.AtBoundary() && server.out.empty();
   if (how == Release::kDrop || !between_messages || (how == Release::kClean && in_transaction) ||
       (!in_transaction && server.transaction_status != wire::kIdle)) {

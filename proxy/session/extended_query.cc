@@ -262,9 +262,9 @@ Session::Progress Session::UseBatchServer(ShardIndex shard, Participant** partic
 }
 
 // Sends Sync to the batch's server; what follows may go to another.
-void Session::EndServerBatch(Pending::Show show) {
+void Session::EndServerBatch(Pending::Show show, Pending::Purpose purpose) {
   wire::AppendSync(batch_server_->out.Own());
-  pending_.Add(wire::kSync, show, Pending::Purpose::kSync);
+  pending_.Add(wire::kSync, show, purpose);
   active_ = batch_server_;
   batch_server_ = nullptr;
 }
@@ -611,7 +611,9 @@ void Session::EndBatch() {
 // shown.
 Session::Progress Session::EndBatchBeforeQuery() {
   if (PlaceUnplaced() == Progress::kBlocked) return Progress::kBlocked;
-  if (batch_server_ != nullptr) EndServerBatch(Pending::Show::kSwallow);
+  if (batch_server_ != nullptr) {
+    EndServerBatch(Pending::Show::kSwallow, Pending::Purpose::kSyncOfQuery);
+  }
   EndBatch();
   return pending_.empty() ? Progress::kDone : Progress::kBlocked;
 }

@@ -122,17 +122,27 @@ void Fanout::OnMessage(Branch& branch, const MessageStream::Event& event) {
       OnReady(branch, event.body().empty() ? wire::kIdle : event.body()[0]);
       break;
     case wire::kNoticeResponse:
-      // The same notice from every shard would be said once by one PostgreSQL.
-      if (options_.route != Route::kEvery || &branch == &branches_[0]) out_.Append(event.bytes);
+      OnNotice(branch, event.bytes);
       break;
     default:
       break;
   }
 }
 
+void Fanout::OnNotice(Branch& branch, std::string_view notice) {
+  // The same notice from every shard would be said once by one PostgreSQL.
+  if (options_.route == Route::kEvery && &branch != &branches_[0]) return;
+  if (within_row() && &branch != &branches_[turn_]) {
+    branch.held.append(notice);
+  } else {
+    out_.Append(notice);
+  }
+}
+
 void Fanout::OnRow(Branch& branch, const MessageStream::Event& event) {
   const size_t index = static_cast<size_t>(&branch - branches_.data());
-  if (error_) return;
+  // A row that the client has seen a part of is ended, whatever has happened since.
+  if (error_ && !(index == turn_ && within_row())) return;
   if (options_.route == Route::kEvery && index != 0) return;  // the same rows again
   if (!options_.row_order.empty()) {
     branch.held.append(event.bytes);
@@ -144,6 +154,7 @@ void Fanout::OnRow(Branch& branch, const MessageStream::Event& event) {
     }
     return;
   }
+  branch.within_row = !event.ends;
   if (index == turn_) {
     if (event.kept) {
       out_.Append(event.bytes);

@@ -64,6 +64,9 @@ class Fanout {
   void OnCopyData(std::string_view bytes);
   void OnCopyEnd(bool done, std::string_view reason);
 
+  // Whether the client has seen a part of a row: nothing but the rest of it may follow.
+  bool within_row() const { return options_.row_order.empty() && branches_[turn_].within_row; }
+
   bool done() const { return phase_ == Phase::kDone; }
   // Between the first PREPARE TRANSACTION and the last answer to COMMIT PREPARED or ROLLBACK
   // PREPARED: to stop here would leave prepared transactions behind.
@@ -88,6 +91,7 @@ class Fanout {
     bool paused = false;
     bool header_sent = false;
     bool copy_ready = false;
+    bool within_row = false;  // it has sent a part of a row
     std::string tag;
     std::string held;              // bytes whose turn has not come
     std::vector<size_t> row_ends;  // kSplit with rows: where each row ends in held
@@ -100,6 +104,7 @@ class Fanout {
   bool RunsOneByOne() const;
   void OnMessage(Branch& branch, const wire::MessageStream::Event& event);
   void OnRow(Branch& branch, const wire::MessageStream::Event& event);
+  void OnNotice(Branch& branch, std::string_view notice);
   void OnCopyInResponse(const wire::MessageStream::Event& event, Branch& branch);
   void OnCommandComplete(Branch& branch, std::string_view tag);
   void OnReady(Branch& branch, char status);

@@ -35,7 +35,14 @@ struct Pending {
     kReplaceError,  // injected to fail: the error that comes is replaced by `bytes`
   };
   // What an error among swallowed answers means.
-  enum class Purpose : uint8_t { kClient, kSettings, kBegin, kPrepare, kSync };
+  enum class Purpose : uint8_t {
+    kClient,
+    kSettings,
+    kBegin,
+    kPrepare,
+    kSync,         // ends the batch's part on one server
+    kSyncOfQuery,  // ends a batch that the client has ended by a Query
+  };
 
   // What few of them have.
   struct Detail {

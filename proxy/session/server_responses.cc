@@ -34,6 +34,7 @@ void Session::OnServerBytes(Server& server, std::string_view bytes) {
     } else {
       OnUnexpectedEvent(event);
     }
+    if (after_row_ != nullptr && !WithinRow()) out.Append(*std::exchange(after_row_, nullptr));
   }
   if (closing_) return;
   // Something may have ended that the next message waits for.
@@ -47,7 +48,7 @@ void Session::OnUnexpectedEvent(const MessageStream::Event& event) {
     case wire::kNoticeResponse:
     case wire::kParameterStatus:
     case wire::kNotification:
-      out.Borrow(event.bytes);
+      PassAsynchronous(event);
       break;
     case wire::kErrorResponse:
       // A dying server says why; what the client learns of it is decided when the connection
@@ -104,11 +105,11 @@ void Session::OnPendingEvent(Participant& participant, const MessageStream::Even
       // Notices of injected statements are not the client's business.
       if (pending_.front().show == Pending::Show::kForward ||
           pending_.front().show == Pending::Show::kHideReady || event.type == wire::kNotification) {
-        out.Borrow(event.bytes);
+        Pass(event);
       }
       return;
     case wire::kParameterStatus:
-      if (pending_.front().show != Pending::Show::kSwallow) out.Borrow(event.bytes);
+      if (pending_.front().show != Pending::Show::kSwallow) Pass(event);
       return;
     case wire::kCopyBothResponse:
       Fatal({.sqlstate = std::string(sqlstate::kFeatureNotSupported),
@@ -125,13 +126,29 @@ void Session::OnPendingEvent(Participant& participant, const MessageStream::Even
 // Hands an answer on, if the client is to see it.
 void Session::Show(const MessageStream::Event& event) {
   const Pending::Show show = pending_.front().show;
-  if (show != Pending::Show::kForward && show != Pending::Show::kHideReady) return;
+  if (show == Pending::Show::kForward || show == Pending::Show::kHideReady) Pass(event);
+}
+
+void Session::Pass(const MessageStream::Event& event) {
+  within_row_ = event.kind == MessageStream::Kind::kChunk && !event.ends;
   // A message that a read has cut lies in the stream's own buffer until the next event only.
   if (event.kept) {
     out.Append(event.bytes);
   } else {
     out.Borrow(event.bytes);
   }
+}
+
+// Of a server that does not work for the session just now, while another one may be in the middle
+// of a row.
+void Session::PassAsynchronous(const MessageStream::Event& event) {
+  if (!WithinRow()) return Pass(event);
+  if (after_row_ == nullptr) after_row_ = std::make_unique<std::string>();
+  after_row_->append(event.bytes);
+}
+
+bool Session::WithinRow() const {
+  return within_row_ || (fanout_ != nullptr && fanout_->within_row());
 }
 
 void Session::OnComplete(Participant& participant, const MessageStream::Event& event) {
@@ -162,7 +179,8 @@ void Session::OnError(const MessageStream::Event& event) {
   // error is the client's; so is that of a Sync, which commits.
   const bool in_batch =
       pending.show == Pending::Show::kSwallow &&
-      (pending.purpose == Pending::Purpose::kClient || pending.purpose == Pending::Purpose::kSync);
+      (pending.purpose == Pending::Purpose::kClient || pending.purpose == Pending::Purpose::kSync ||
+       pending.purpose == Pending::Purpose::kSyncOfQuery);
   if (pending.show == Pending::Show::kReplaceError) {
     out.Append(pending.detail->bytes);
   } else if (pending.show == Pending::Show::kForward || pending.show == Pending::Show::kHideReady ||
@@ -170,10 +188,8 @@ void Session::OnError(const MessageStream::Event& event) {
     if (prelude_error_ != nullptr) {
       // The transaction could not be opened here as the client wants it: that is the error.
       wire::AppendError(out.Own(), wire::Severity::kError, *std::exchange(prelude_error_, nullptr));
-    } else if (event.kept) {
-      out.Append(event.bytes);
     } else {
-      out.Borrow(event.bytes);
+      Pass(event);
     }
     CountStatement(Outcome::kError);
     if (script_ != nullptr) script_->aborted = true;
@@ -183,14 +199,20 @@ void Session::OnError(const MessageStream::Event& event) {
   }
   if (pending_.front().request == wire::kQuery || pending_.front().request == wire::kFunctionCall)
     return;
+  if (pending_.front().purpose == Pending::Purpose::kSyncOfQuery) {
+    // What was executed before the Query could not be committed with it.
+    query_failed_ = true;
+    return;
+  }
   // PostgreSQL skips everything up to Sync, and so do the answers. Where the Sync was not sent yet,
   // the client's messages up to it are skipped here too.
   ForgetFailedParse();
   bool synced = false;
   while (!pending_.empty()) {
     if (pending_.front().request == wire::kSync) {
-      synced = pending_.front().purpose != Pending::Purpose::kSync ||
-               pending_.front().show == Pending::Show::kForward;
+      synced = pending_.front().show == Pending::Show::kForward ||
+               (pending_.front().purpose != Pending::Purpose::kSync &&
+                pending_.front().purpose != Pending::Purpose::kSyncOfQuery);
       break;
     }
     pending_.pop_front();

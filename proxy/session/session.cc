@@ -97,7 +97,12 @@ size_t Session::Process(std::string_view input) {
     if (input.size() < wire::kHeaderBytes) break;
     const char type = input[0];
     const uint32_t length = wire::LoadU32(input.data() + 1);
-    switch (wire::CheckClientMessage(type, length)) {
+    const wire::LengthCheck check = wire::CheckClientMessage(type, length);
+    if (check != wire::LengthCheck::kOk && Answering()) {
+      stalled_ = true;
+      break;
+    }
+    switch (check) {
       case wire::LengthCheck::kOk:
         break;
       case wire::LengthCheck::kUnknownType:
@@ -128,6 +133,10 @@ size_t Session::Process(std::string_view input) {
     }
     const size_t size = size_t{length} + 1;
     if (size > host_.max_message_bytes()) {
+      if (Answering()) {
+        stalled_ = true;
+        break;
+      }
       Violation({.sqlstate = std::string(sqlstate::kProgramLimitExceeded),
                  .message = "message of " + std::to_string(size) + " bytes is too long",
                  .detail = {},
@@ -162,10 +171,17 @@ bool Session::Copying() const {
   return copy_in_ != nullptr || (fanout_ != nullptr && fanout_->TakesInput());
 }
 
+// PostgreSQL reads a message when it has answered those before: what ends the session must not
+// overtake answers that are on their way.
+bool Session::Answering() const {
+  return !pending_.empty() && batch_server_ == nullptr && !Copying();
+}
+
 Session::Progress Session::Handle(char type, std::string_view message) {
   const std::string_view body = message.substr(wire::kHeaderBytes);
   switch (type) {
     case wire::kTerminate:
+      if (Answering()) return Progress::kBlocked;
       OnClientClosed();
       host_.CloseClient(*this);
       return Progress::kDone;
@@ -221,6 +237,7 @@ Session::Progress Session::Handle(char type, std::string_view message) {
     case wire::kClose:
       return HandleClose(body);
     default:
+      if (Answering()) return Progress::kBlocked;
       Violation({.sqlstate = std::string(sqlstate::kProtocolViolation),
                  .message = "unexpected message after authentication",
                  .detail = {},
@@ -240,7 +257,8 @@ void Session::Violation(const SqlError& error) {
 void Session::Fatal(const SqlError& error) {
   if (closing_) return;
   host_.metrics().errors_synthesised.Add();
-  wire::AppendError(out.Own(), wire::Severity::kFatal, error);
+  // Within a row the error would be taken for the rest of it: there the end alone must tell.
+  if (!WithinRow()) wire::AppendError(out.Own(), wire::Severity::kFatal, error);
   CloseNow();
   host_.CloseClient(*this);
 }

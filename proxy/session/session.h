@@ -162,6 +162,7 @@ class Session final : public ServerOwner, public PoolClient {
   size_t ProcessCopyData(std::string_view input);
   // Whether the client's CopyData is wanted now.
   bool Copying() const;
+  bool Answering() const;
   Progress Handle(char type, std::string_view message);
   bool Blocked() const;
   void Violation(const SqlError& error);
@@ -241,7 +242,7 @@ class Session final : public ServerOwner, public PoolClient {
   Progress UseBatchServer(ShardIndex shard, Participant** participant, absl::Status* error,
                           Join join = Join::kTransaction);
   Join ChooseForParse(const PreparedText& prepared, ShardIndex* shard);
-  void EndServerBatch(Pending::Show show);
+  void EndServerBatch(Pending::Show show, Pending::Purpose purpose = Pending::Purpose::kSync);
   Progress PlaceUnplaced();
   void PlaceOn(Participant& participant);
   void SendParse(Participant& participant, const PreparedText& prepared, Pending::Show show);
@@ -309,6 +310,10 @@ class Session final : public ServerOwner, public PoolClient {
   void ForgetFailedParse();
   void PopPending();
   void Show(const wire::MessageStream::Event& event);
+  void Pass(const wire::MessageStream::Event& event);
+  void PassAsynchronous(const wire::MessageStream::Event& event);
+  // Whether the client has seen a part of a row: nothing but the rest of it may follow.
+  bool WithinRow() const;
   void NoteTransactionStatus(Participant& participant, char status);
   void StartClock();
   void CountStatement(Outcome outcome);
@@ -357,6 +362,7 @@ class Session final : public ServerOwner, public PoolClient {
   bool batch_executed_ = false;
   bool batch_wrote_ = false;
   bool skip_until_sync_ = false;
+  bool query_failed_ = false;  // by the end of the batch that stood before it
 
   std::unique_ptr<Script> script_;
   std::unique_ptr<Fanout> fanout_;
@@ -374,10 +380,12 @@ class Session final : public ServerOwner, public PoolClient {
   bool schema_wait_ = false;
   bool schema_changed_ = false;  // by the running statement
   bool closing_ = false;
+  bool within_row_ = false;  // of the active server
   // Null but in rare moments; idle clients are many.
   std::unique_ptr<const SqlError> drain_;
   std::unique_ptr<const SqlError> prelude_error_;
   std::unique_ptr<const SqlError> dying_words_;  // what a server said before it closed
+  std::unique_ptr<std::string> after_row_;       // asynchronous messages
 
   uint64_t statement_started_us_ = 0;
   uint64_t transaction_started_us_ = 0;

@@ -42,6 +42,10 @@ Session::Progress Session::HandleQuery(std::string_view message) {
     if (EndBatchBeforeQuery() == Progress::kBlocked) return Progress::kBlocked;
   }
   if (!pending_.empty()) return Progress::kBlocked;
+  if (std::exchange(query_failed_, false)) {
+    FinishQuery();
+    return Progress::kDone;
+  }
   unnamed_ = {};  // as PostgreSQL: every Query drops it
   Analysis& analysis = host_.scratch_analysis();
   host_.router().Analyze(text, Context(), {}, &analysis);
