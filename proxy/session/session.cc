@@ -510,16 +510,16 @@ void Session::OnSchemaRefreshed() {
 }
 
 void Session::OnMapChanged(const ShardMap& before, const ShardMap& after) {
-  for (Participant& participant : participants_) {
-    const auto shard = after.FindShard(before.shard(participant.shard).name);
-    // A shard that is gone keeps a number that no statement can be routed to.
-    participant.shard = shard.value_or(ShardIndex{kMaxShards});
-  }
-  if (waiting_) {
-    waiting_for_ =
-        after.FindShard(before.shard(waiting_for_).name).value_or(ShardIndex{kMaxShards});
-  }
-  cursors_.clear();
+  // A shard that is gone keeps a number that no statement can be routed to.
+  const auto move = [&](ShardIndex& shard) {
+    if (shard.value >= before.shards().size()) return;
+    shard = after.FindShard(before.shard(shard).name).value_or(ShardIndex{kMaxShards});
+  };
+  for (Participant& participant : participants_) move(participant.shard);
+  if (waiting_) move(waiting_for_);
+  for (auto& [name, portal] : portals_) move(portal.shard);
+  move(unnamed_portal_shard_);
+  for (auto& [name, shard] : cursors_) move(shard);
 }
 
 absl::StatusOr<RouteHints> Session::Hints() const {

@@ -1,7 +1,7 @@
 #include "tests/proxy/session/stage.h"
 
 #include <algorithm>
-#include <cstring>
+#include <cstdio>
 
 #include "proxy/wire/error_response.h"
 #include "tests/proxy/pool/fake_host.h"
@@ -86,6 +86,7 @@ void Stage::Event(std::string_view bytes, const std::function<void(std::string_v
 void Stage::ClientSends(char name, std::string_view bytes) {
   Client& from = client(name);
   if (from.closed || from.gone) return;
+  Trace({name}, "sends", bytes);
   Event(bytes, [&](std::string_view read) { from.session->OnClientBytes(read); });
 }
 
@@ -93,10 +94,12 @@ void Stage::ClientVanishes(char name) {
   Client& from = client(name);
   if (from.closed || from.gone) return;
   from.gone = true;
+  Trace({name}, "vanishes", {});
   Event({}, [&](std::string_view) { from.session->OnClientClosed(); });
 }
 
 void Stage::ClientCancels(char name) {
+  Trace({name}, "cancels", {});
   Event({}, [&](std::string_view) { client(name).session->OnCancel(); });
 }
 
@@ -104,6 +107,7 @@ void Stage::ServerSpeaks(Link& link, size_t size) {
   const std::string bytes = link.answer.substr(0, size);
   link.answer.erase(0, bytes.size());
   link.said += bytes;
+  Trace(link.name, "says", bytes);
   while (const size_t message = WholeMessage(link.said)) {
     if (link.said[0] == wire::kReadyForQuery && link.owed > 0) --link.owed;
     link.said.erase(0, message);
@@ -117,11 +121,13 @@ void Stage::ServerSpeaks(Link& link, size_t size) {
 }
 
 void Stage::ServerDies(Link& link) {
+  Trace(link.name, "dies", {});
   Event({}, [&](std::string_view) { pools_->OnServerClosed(*link.server, "it died"); });
 }
 
 void Stage::ChangeMap(std::shared_ptr<const ShardMap> map, std::shared_ptr<const Schema> schema) {
   Worker().changed = true;
+  Trace("map", "changes", {});
   const auto before = router_.shared_map();
   router_.Publish(map, std::move(schema));
   Event({}, [&](std::string_view) {
@@ -142,6 +148,7 @@ void Stage::Collect(std::string_view bytes, const Session* owner) {
         problems.push_back("a client gets bytes of a server that it does not own");
       }
       client.seen.append(slice);
+      Trace({name}, "sees", slice);
     }
     client.session->out.Clear();
   }
@@ -156,6 +163,7 @@ void Stage::Receive(Link& link) {
   link.server->out.MoveRest(0, sent);
   if (sent.empty()) return;
   link.received += sent;
+  Trace(link.name, "receives", sent);
   while (const size_t size = WholeMessage(link.received)) {
     const char type = link.received[0];
     link.owed += type == wire::kQuery || type == wire::kSync || type == wire::kFunctionCall;
@@ -163,6 +171,11 @@ void Stage::Receive(Link& link) {
   }
   link.backend->OnBytes(sent, link.server->state == Server::State::kCleaning);
   link.answer += link.backend->TakeAnswer();
+}
+
+void Stage::Trace(const std::string& who, std::string_view what, std::string_view bytes) const {
+  if (!trace) return;
+  std::fprintf(stderr, "%s %s %s\n", who.c_str(), std::string(what).c_str(), Quoted(bytes).c_str());
 }
 
 // What holds between events, whatever happens.
@@ -207,11 +220,11 @@ void Stage::Check() {
 // What happens by itself
 
 void Stage::Settle(const Read& read) {
-  while (SettleOnce(read)) {
+  while (Turn(read)) {
   }
 }
 
-bool Stage::SettleOnce(const Read& read) {
+bool Stage::Turn(const Read& read) {
   bool happened = false;
   for (size_t i = 0; i < links_.size(); ++i) {
     Link& link = *links_[i];

@@ -70,6 +70,8 @@ class Stage final : public SessionHost, public PoolHost {
   // arrival of CancelRequests. `read` does one read of at most the given number of bytes.
   using Read = std::function<void(Link&, size_t available)>;
   void Settle(const Read& read);
+  // One turn of that; false: there is nothing left to happen.
+  bool Turn(const Read& read);
   void Settle() {
     Settle([this](Link& link, size_t available) { ServerSpeaks(link, available); });
   }
@@ -78,6 +80,7 @@ class Stage final : public SessionHost, public PoolHost {
   std::map<char, Client>& clients() { return clients_; }
   std::vector<std::unique_ptr<Link>>& links() { return links_; }
   bool hold_logins = false;
+  bool trace = false;  // print what happens
   // Whether servers speak the protocol, so that what clients see must do so as well.
   bool honest_servers = true;
   std::vector<std::string> problems;
@@ -113,10 +116,10 @@ class Stage final : public SessionHost, public PoolHost {
   void Event(std::string_view bytes, const std::function<void(std::string_view)>& happen);
   void Collect(std::string_view bytes, const Session* owner);
   void Receive(Link& link);
+  void Trace(const std::string& who, std::string_view what, std::string_view bytes) const;
   void Check();
   void LogIn(Link& link);
   Link* FindLink(const Server& server);
-  bool SettleOnce(const Read& read);
 
   const Conversation::Options options_;
   const MakeBackend make_backend_;
