@@ -607,14 +607,16 @@ void Session::EndBatch() {
   batch_open_ = batch_executed_ = batch_wrote_ = skip_until_sync_ = false;
 }
 
-// A Query that comes while a batch is open: the batch ends as by Sync, but its ReadyForQuery is not
-// shown.
+// Before a Query or a FunctionCall: a batch that is open ends as by Sync, but its ReadyForQuery is
+// not shown. If it cannot be committed, query_failed_: what has come is not run.
 Session::Progress Session::EndBatchBeforeQuery() {
-  if (PlaceUnplaced() == Progress::kBlocked) return Progress::kBlocked;
-  if (batch_server_ != nullptr) {
-    EndServerBatch(Pending::Show::kSwallow, Pending::Purpose::kSyncOfQuery);
+  if (batch_open_) {
+    if (PlaceUnplaced() == Progress::kBlocked) return Progress::kBlocked;
+    if (batch_server_ != nullptr) {
+      EndServerBatch(Pending::Show::kSwallow, Pending::Purpose::kSyncOfQuery);
+    }
+    EndBatch();
   }
-  EndBatch();
   return pending_.empty() ? Progress::kDone : Progress::kBlocked;
 }
 
@@ -666,7 +668,11 @@ void Session::EmitLocal(std::string bytes) {
 }
 
 Session::Progress Session::HandleFunctionCall(std::string_view message) {
-  if (!pending_.empty() || batch_server_ != nullptr) return Progress::kBlocked;
+  if (EndBatchBeforeQuery() == Progress::kBlocked) return Progress::kBlocked;
+  if (std::exchange(query_failed_, false)) {
+    FinishQuery();
+    return Progress::kDone;
+  }
   StartClock();
   if (transaction_.failed()) {
     FailUnit(SqlStatus(

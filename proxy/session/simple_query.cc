@@ -30,20 +30,15 @@ std::vector<Literal> RelativeLiterals(const Analysis& analysis, const Analysis::
 
 Session::Progress Session::HandleQuery(std::string_view message) {
   const std::string_view body = message.substr(wire::kHeaderBytes);
-  if (body.empty() || body.find('\0') != body.size() - 1) {
-    if (!pending_.empty() || batch_server_ != nullptr) return Progress::kBlocked;
-    FailUnit(SqlStatus(sqlstate::kProtocolViolation, "invalid message format"), true);
-    return Progress::kDone;
-  }
-  const std::string_view text = body.substr(0, body.size() - 1);
+  const std::string_view text = body.substr(0, body.find('\0'));
   if (script_ != nullptr) return ContinueScript(text);
-  if (batch_open_) {
-    // A Query in the middle of a batch without Sync: the batch ends first.
-    if (EndBatchBeforeQuery() == Progress::kBlocked) return Progress::kBlocked;
-  }
-  if (!pending_.empty()) return Progress::kBlocked;
+  if (EndBatchBeforeQuery() == Progress::kBlocked) return Progress::kBlocked;
   if (std::exchange(query_failed_, false)) {
     FinishQuery();
+    return Progress::kDone;
+  }
+  if (body.empty() || text.size() != body.size() - 1) {
+    FailUnit(SqlStatus(sqlstate::kProtocolViolation, "invalid message format"), true);
     return Progress::kDone;
   }
   unnamed_ = {};  // as PostgreSQL: every Query drops it

@@ -90,6 +90,7 @@ class SocketBackend : public Backend {
         simple_ = true;
         return ReadUntil("ZG");
       case wire::kFunctionCall:
+        simple_ = true;
         return ReadUntil("Z");
       case wire::kSync: {
         const std::string answer = ReadUntil("Z");
