@@ -66,6 +66,10 @@ class Fanout {
 
   // Whether the client has seen a part of a row: nothing but the rest of it may follow.
   bool within_row() const { return options_.row_order.empty() && branches_[turn_].within_row; }
+  // ... of which this server still has the rest.
+  bool owes_row(const Server& server) const {
+    return within_row() && branches_[turn_].server == &server;
+  }
 
   bool done() const { return phase_ == Phase::kDone; }
   // Between the first PREPARE TRANSACTION and the last answer to COMMIT PREPARED or ROLLBACK

@@ -342,7 +342,9 @@ void Session::OnServerClosed(Server& server, const SqlError& reason) {
                        (fanout_ != nullptr && fanout_->Has(server)) ||
                        (broadcast_ != nullptr && broadcast_->Has(server));
   const bool in_fanout = fanout_ != nullptr && fanout_->Has(server);
-  const bool on_its_own = !transaction_.open() && !participant->pinned;
+  // Behind half a row there is no place for an error: the session ends.
+  const bool on_its_own =
+      !transaction_.open() && !participant->pinned && !(in_fanout && fanout_->owes_row(server));
   participants_.erase(participants_.begin() + (participant - participants_.data()));
   if (in_fanout) {
     fanout_->OnClosed(server, reason);
