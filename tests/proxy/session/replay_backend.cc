@@ -14,7 +14,7 @@ bool IsOneOf(std::string_view types, std::string_view message) {
 }
 
 constexpr std::string_view kExtended = "PBDECH";
-constexpr std::string_view kCopy = "dcf";
+constexpr std::string_view kCopy = "dc";  // a CopyFail has an answer
 
 bool HasMessage(std::string_view bytes, std::string_view types) {
   while (const size_t size = WholeMessage(bytes)) {
