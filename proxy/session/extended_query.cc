@@ -36,10 +36,26 @@ constexpr size_t kPreparedPerServerMax = 500;
 
 }  // namespace
 
-const Ref<const PreparedText>* Session::FindPrepared(std::string_view name) const {
-  if (name.empty()) return unnamed_ ? &unnamed_ : nullptr;
-  const auto found = prepared_.find(name);
-  return found == prepared_.end() ? nullptr : &found->second;
+// As PostgreSQL's plan cache does it, a statement is analyzed anew where search_path is another one
+// than when it was prepared: so it becomes another statement on the servers, too.
+const Ref<const PreparedText>* Session::FindPrepared(std::string_view name) {
+  Ref<const PreparedText>* found = nullptr;
+  if (name.empty()) {
+    if (unnamed_) found = &unnamed_;
+  } else if (const auto named = prepared_.find(name); named != prepared_.end()) {
+    found = &named->second;
+  }
+  if (found == nullptr || &(*found)->context == &Context()) return found;
+  const PreparedText& old = **found;
+  if (old.context.standard_conforming_strings != Context().standard_conforming_strings &&
+      old.text.find('\\') != std::string::npos) {
+    return nullptr;  // a server that does not have it yet would read its strings in another way
+  }
+  *found = old.interned()
+               ? host_.prepared_texts().Intern(old.kind, old.text, old.parameter_types, Context(),
+                                               host_.router().schema().version())
+               : host_.prepared_texts().MakeUnnamed(old.text, old.parameter_types, Context());
+  return found;
 }
 
 absl::Status Session::NoSuchStatement(std::string_view name) {

@@ -140,8 +140,9 @@ class Session final : public ServerOwner, public PoolClient {
     Analysis analysis;
     size_t next = 0;
     bool aborted = false;
-    uint64_t generation = 0;  // of the router that made the analysis
-    bool atomic = false;      // wrapped in a transaction of our own
+    uint64_t generation = 0;              // of the router that made the analysis
+    const SqlContext* context = nullptr;  // for which
+    bool atomic = false;                  // wrapped in a transaction of our own
   };
 
   // One statement about to be run.
@@ -196,6 +197,8 @@ class Session final : public ServerOwner, public PoolClient {
   Progress RunSingle(std::string_view message, const Analysis& analysis);
   bool SendScriptWhole(std::string_view message, std::string_view text, const Analysis& analysis,
                        Progress* progress);
+  // Whether what follows may have another context: search_path, role, ...
+  bool ChangesContext(const Statement& statement) const;
   Progress StartScript(std::string_view text);
   Progress ContinueScript(std::string_view text);
   Progress EndScript();
@@ -227,7 +230,7 @@ class Session final : public ServerOwner, public PoolClient {
   Progress HandleFlush();
   Progress HandleSync();
   Progress HandleFunctionCall(std::string_view message);
-  const Ref<const PreparedText>* FindPrepared(std::string_view name) const;
+  const Ref<const PreparedText>* FindPrepared(std::string_view name);
   static absl::Status NoSuchStatement(std::string_view name);
   // The one statement that was prepared; nullptr: the text has none, or several.
   const Statement* StatementOf(const PreparedText& prepared);

@@ -80,8 +80,11 @@ bool Session::SendScriptWhole(std::string_view message, std::string_view text,
   hints->in_transaction = true;
   std::optional<ShardIndex> shard;
   bool writes = false;
+  bool context_changes = false;
   for (const Analysis::Part& part : analysis.parts) {
     const Statement& statement = *part.statement;
+    if (context_changes) return false;  // planned for a search_path that will be another one
+    context_changes = ChangesContext(statement);
     if (!CanTravelInScript(statement) || !CheckSetting(statement).ok()) return false;
     if (statement.reads_sequence_state && !writes) return false;
     writes |= statement.writes;
@@ -120,10 +123,26 @@ bool Session::SendScriptWhole(std::string_view message, std::string_view text,
   return true;
 }
 
+bool Session::ChangesContext(const Statement& statement) const {
+  switch (statement.verb) {
+    case Verb::kSet:
+    case Verb::kReset:
+      return statement.all || SqlContexts::DependOn(statement.name);
+    case Verb::kCommit:
+    case Verb::kRollback:
+    case Verb::kRollbackToSavepoint:
+      return transaction_.open() &&
+             (transaction_.settings_changed() || !transaction_.local()->empty());
+    default:
+      return false;
+  }
+}
+
 Session::Progress Session::StartScript(std::string_view text) {
   script_ = std::make_unique<Script>();
   host_.router().Analyze(text, Context(), {}, &script_->analysis);
   script_->generation = host_.router().generation();
+  script_->context = &Context();
   bool writes = false;
   for (const Analysis::Part& part : script_->analysis.parts) writes |= part.statement->writes;
   script_->atomic = writes;
@@ -140,10 +159,11 @@ Session::Progress Session::ContinueScript(std::string_view text) {
       transaction_.Begin("BEGIN", true, settings_, meridian_, host_.settings().Empty());
       context_ = nullptr;
     }
-    if (script_->generation != host_.router().generation()) {
-      // Planned under another map or schema.
+    if (script_->generation != host_.router().generation() || script_->context != &Context()) {
+      // Planned under another map or schema, or another search_path.
       host_.router().Analyze(text, Context(), {}, &script_->analysis);
       script_->generation = host_.router().generation();
+      script_->context = &Context();
     }
     const Analysis::Part& part = script_->analysis.parts[script_->next];
     const std::vector<Literal> literals = RelativeLiterals(script_->analysis, part);

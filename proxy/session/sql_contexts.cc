@@ -37,6 +37,11 @@ std::vector<std::string> SearchPath(std::string_view list, std::string_view user
 
 }  // namespace
 
+bool SqlContexts::DependOn(std::string_view setting) {
+  return setting == "search_path" || setting == "role" || setting == "session_authorization" ||
+         setting == "standard_conforming_strings" || setting == "client_encoding";
+}
+
 const SqlContext& SqlContexts::Of(std::string_view user, std::string_view default_search_path,
                                   const Settings& session, const Settings& local) {
   const std::string* role = FindSetting("role", session, local);

@@ -19,6 +19,8 @@ class SqlContexts {
   // the server's default search path. Lives as long as this object.
   const SqlContext& Of(std::string_view user, std::string_view default_search_path,
                        const Settings& session, const Settings& local);
+  // Whether a context depends on the setting (its name in small letters).
+  static bool DependOn(std::string_view setting);
 
  private:
   StringMap<std::unique_ptr<SqlContext>> by_key_;

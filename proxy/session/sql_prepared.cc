@@ -78,12 +78,12 @@ Session::Progress Session::RunSqlPrepare(const Unit& unit) {
 }
 
 Session::Progress Session::RunSqlExecute(const Unit& unit) {
-  const auto found = prepared_.find(unit.statement.name);
-  if (found == prepared_.end()) {
+  const Ref<const PreparedText>* const found = FindPrepared(unit.statement.name);
+  if (found == nullptr) {
     FailUnit(NoSuchStatement(unit.statement.name), unit.final);
     return Progress::kDone;
   }
-  const Ref<const PreparedText> prepared = found->second;
+  const Ref<const PreparedText> prepared = *found;
   auto decision = DecideExecute(*prepared, unit);
   absl::Status status = decision.status();
   if (status.ok() && decision->route != Route::kOne && decision->route != Route::kAny) {

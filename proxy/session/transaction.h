@@ -71,6 +71,7 @@ class Transaction {
   // Whether a SET has run inside it: what a rollback leaves on the servers must be established
   // anew.
   bool& settings_changed() { return state_->settings_changed; }
+  bool settings_changed() const { return state_->settings_changed; }
 
  private:
   struct Replay {
