@@ -108,8 +108,8 @@ Session::Progress Session::HandleParse(std::string_view body) {
         "current transaction is aborted, commands ignored until end of transaction block"));
     return Progress::kDone;
   }
-  if (statement != nullptr && IsSessionVerb(*statement)) {
-    // The grammar has accepted it; a server gets it only if one must execute it.
+  if ((statement != nullptr && IsSessionVerb(*statement)) || prepared->known_good()) {
+    // It is accepted; a server gets it only if one must execute it.
     unplaced.local = true;
     unplaced.bytes = EmptyMessage(wire::kParseComplete);
   }
@@ -289,14 +289,14 @@ void Session::EndServerBatch(Pending::Show show, Pending::Purpose purpose) {
 void Session::PlaceOn(Participant& participant) {
   for (Unplaced& unplaced : unplaced_) {
     if (unplaced.local) {
-      EmitLocal(std::move(unplaced.bytes));
+      EmitLocal(std::move(unplaced.bytes), std::move(unplaced.name));
       continue;
     }
     Server& server = *participant.server;
     const PreparedText& prepared = *unplaced.prepared;
     if (unplaced.request == wire::kParse) {
       if (!unplaced.name.empty() && server.prepared.Touch(prepared.id)) {
-        EmitLocal(EmptyMessage(wire::kParseComplete));
+        EmitLocal(EmptyMessage(wire::kParseComplete), std::move(unplaced.name));
         continue;
       }
       SendParse(participant, prepared, Pending::Show::kForward);
@@ -339,7 +339,9 @@ Session::Progress Session::PlaceUnplaced() {
   const auto needs_server = std::find_if(unplaced_.begin(), unplaced_.end(),
                                          [](const Unplaced& unplaced) { return !unplaced.local; });
   if (needs_server == unplaced_.end()) {
-    for (Unplaced& unplaced : unplaced_) EmitLocal(std::move(unplaced.bytes));
+    for (Unplaced& unplaced : unplaced_) {
+      EmitLocal(std::move(unplaced.bytes), std::move(unplaced.name));
+    }
     unplaced_.clear();
     return Progress::kDone;
   }
@@ -656,7 +658,7 @@ void Session::FailBatch(const absl::Status& status) {
   } else {
     // What was asked before and has an answer without a server is answered; the rest is skipped.
     for (Unplaced& unplaced : unplaced_) {
-      if (unplaced.local) EmitLocal(std::move(unplaced.bytes));
+      if (unplaced.local) EmitLocal(std::move(unplaced.bytes), std::move(unplaced.name));
     }
     unplaced_.clear();
     ForgetUnconfirmed();
@@ -675,12 +677,20 @@ void Session::ForgetUnconfirmed() {
   unconfirmed_.clear();
 }
 
-void Session::EmitLocal(std::string bytes) {
+void Session::EmitLocal(std::string bytes, std::string name) {
   if (pending_.empty()) {
     out.Append(bytes);
+    Confirm(name);
     return;
   }
-  pending_.Add('\0', Pending::Show::kLocal).MakeDetail().bytes = std::move(bytes);
+  Pending& pending = pending_.Add(name.empty() ? '\0' : wire::kParse, Pending::Show::kLocal);
+  pending.MakeDetail().bytes = std::move(bytes);
+  pending.detail->name = std::move(name);
+}
+
+// The client has been told that the statement is prepared: its name stays.
+void Session::Confirm(const std::string& name) {
+  if (!unconfirmed_.empty()) std::erase(unconfirmed_, name);
 }
 
 Session::Progress Session::HandleFunctionCall(std::string_view message) {

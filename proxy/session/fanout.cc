@@ -199,13 +199,23 @@ void Fanout::NextTurn() {
          branches_[turn_].ready_owed == 0) {
     if (++turn_ == branches_.size()) return;
     Branch& next = branches_[turn_];
-    if (!error_) out_.Append(next.held);
-    next.held = std::string();
+    if (!error_) {
+      out_.Append(next.held);
+      next.held = std::string();
+    } else {
+      DropHeld(next);
+    }
     if (next.paused && next.server != nullptr) {
       next.paused = false;
       host_.SetReading(*next.server, true);
     }
   }
+}
+
+// The client does not see the start of the row that is being held, so it must not see its rest.
+void Fanout::DropHeld(Branch& branch) {
+  branch.held = std::string();
+  branch.within_row = false;
 }
 
 // The first error is the client's; the others stop what they do.
@@ -235,7 +245,7 @@ void Fanout::StopOthers() {
       branch.paused = false;
       host_.SetReading(*branch.server, true);
     }
-    branch.held = std::string();
+    if (&branch != &branches_[turn_]) DropHeld(branch);
     if (options_.copy_in && !copy_ended_) {
       // One that has not answered yet is told when it does (OnCopyInResponse).
       if (!branch.copy_ready) continue;

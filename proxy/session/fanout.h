@@ -65,7 +65,9 @@ class Fanout {
   void OnCopyEnd(bool done, std::string_view reason);
 
   // Whether the client has seen a part of a row: nothing but the rest of it may follow.
-  bool within_row() const { return options_.row_order.empty() && branches_[turn_].within_row; }
+  bool within_row() const {
+    return options_.row_order.empty() && turn_ < branches_.size() && branches_[turn_].within_row;
+  }
   // ... of which this server still has the rest.
   bool owes_row(const Server& server) const {
     return within_row() && branches_[turn_].server == &server;
@@ -115,6 +117,7 @@ class Fanout {
   void Fail(SqlError error);
   SqlError CommittedInPart(const Branch& branch, const SqlError& reason) const;
   void StopOthers();
+  static void DropHeld(Branch& branch);
   void NextTurn();
   void Advance();
   void StartPrepare();

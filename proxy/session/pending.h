@@ -92,6 +92,7 @@ class PendingQueue {
       head_ = 0;
     }
   }
+  void pop_back() { items_.pop_back(); }
   void clear() {
     constexpr size_t kKept = 8;
     items_.clear();

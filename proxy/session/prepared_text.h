@@ -43,6 +43,10 @@ class PreparedText : public RefCounted {
   // The router's analysis under its current map and schema.
   const Analysis& Current(Router& router) const;
   const std::vector<Oid>& type_oids() const { return type_oids_; }
+  // A server has accepted it, and would do so again: the next client that prepares the same need
+  // not ask. (If not, because of a change that is not known yet, Bind tells.)
+  bool known_good() const { return known_good_; }
+  void SetKnownGood() const { known_good_ = true; }
 
  private:
   friend class PreparedTexts;
@@ -55,6 +59,7 @@ class PreparedText : public RefCounted {
   std::vector<Oid> type_oids_;
   mutable Analysis analysis_;
   mutable uint64_t generation_ = 0;
+  mutable bool known_good_ = false;
 };
 
 inline constexpr std::string_view kServerStatementPrefix = "__meridian_";

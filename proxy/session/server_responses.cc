@@ -79,10 +79,7 @@ void Session::OnPendingEvent(Participant& participant, const MessageStream::Even
       OnComplete(participant, event);
       return;
     case wire::kParseComplete:
-      // The name is the client's from now on.
-      if (!unconfirmed_.empty() && pending_.front().detail != nullptr) {
-        std::erase(unconfirmed_, pending_.front().detail->name);
-      }
+      OnParsed(participant);
       [[fallthrough]];
     case wire::kBindComplete:
     case wire::kCloseComplete:
@@ -98,6 +95,13 @@ void Session::OnPendingEvent(Participant& participant, const MessageStream::Even
       Show(event);
       copy_in_ = participant.server;
       expect_copy_in_ = false;
+      if (pending_.size() > 1 && pending_.back().request == wire::kSync) {
+        // The statement was not known for a COPY, so the Sync behind it has been sent. A server
+        // that reads COPY data ignores it, and the client sends another one behind its data.
+        pending_.pop_back();
+        batch_server_ = participant.server;
+        batch_open_ = true;
+      }
       if (stalled_) ProcessInbox();
       return;
     case wire::kNoticeResponse:
@@ -224,13 +228,27 @@ void Session::OnError(const MessageStream::Event& event) {
   }
 }
 
+void Session::OnParsed(const Participant& participant) {
+  const Pending& pending = pending_.front();
+  if (pending.detail == nullptr) return;
+  const std::string& name = pending.detail->name;
+  Confirm(name);
+  // Not if it may use what others do not see: temporary tables, or what this transaction has made.
+  const auto found = prepared_.find(name);
+  if (found != prepared_.end() && pin_ == PinReason::kNone && !participant.wrote) {
+    found->second->SetKnownGood();
+  }
+}
+
 // The server does not have the statement of a Parse that failed or was skipped.
 void Session::ForgetFailedParse() {
   if (pending_.empty()) return;
   const Pending& pending = pending_.front();
-  if (pending.request != wire::kParse || pending.prepared_id == 0 || active_ == nullptr) return;
-  active_->prepared.Remove(pending.prepared_id);
-  if (active_->unnamed_statement == pending.prepared_id) active_->unnamed_statement = 0;
+  if (pending.request != wire::kParse) return;
+  if (pending.prepared_id != 0 && active_ != nullptr) {
+    active_->prepared.Remove(pending.prepared_id);
+    if (active_->unnamed_statement == pending.prepared_id) active_->unnamed_statement = 0;
+  }
   if (pending.detail == nullptr) return;
   const auto found = prepared_.find(pending.detail->name);
   if (found != prepared_.end()) prepared_.erase(found);
@@ -307,6 +325,7 @@ void Session::PopPending() {
   pending_.pop_front();
   while (!pending_.empty() && pending_.front().show == Pending::Show::kLocal) {
     out.Append(pending_.front().detail->bytes);
+    Confirm(pending_.front().detail->name);
     pending_.pop_front();
   }
 }

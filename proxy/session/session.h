@@ -260,7 +260,9 @@ class Session final : public ServerOwner, public PoolClient {
   Progress EndBatchBeforeQuery();
   void FailBatch(const absl::Status& status);
   void ForgetUnconfirmed();
-  void EmitLocal(std::string bytes);
+  // An answer of our own, in its place; `name`: of the statement whose ParseComplete it is.
+  void EmitLocal(std::string bytes, std::string name = {});
+  void Confirm(const std::string& name);
 
   // --- session_fanout.cc
   absl::Status CheckFanout(const Statement& statement, const Decision& decision) const;
@@ -310,6 +312,7 @@ class Session final : public ServerOwner, public PoolClient {
   void OnError(const wire::MessageStream::Event& event);
   void OnInjectedError(SqlError error);
   void OnComplete(Participant& participant, const wire::MessageStream::Event& event);
+  void OnParsed(const Participant& participant);
   void ForgetFailedParse();
   void PopPending();
   void Show(const wire::MessageStream::Event& event);
