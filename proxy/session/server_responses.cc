@@ -24,7 +24,11 @@ void Session::OnServerBytes(Server& server, std::string_view bytes) {
              .hint = {}});
       return;
     }
-    if (fanout_ != nullptr && fanout_->Has(server)) {
+    if (event.type == wire::kErrorResponse && wire::ParseErrorFields(event.body()).IsFatal()) {
+      // Its last words: the client learns of them, once, when the connection closes.
+      dying_words_ =
+          std::make_unique<const SqlError>(wire::ToSqlError(wire::ParseErrorFields(event.body())));
+    } else if (fanout_ != nullptr && fanout_->Has(server)) {
       fanout_->OnEvent(server, event);
       if (fanout_->done()) OnFanoutDone();
     } else if (broadcast_ != nullptr && broadcast_->Has(server)) {
@@ -49,12 +53,6 @@ void Session::OnUnexpectedEvent(const MessageStream::Event& event) {
     case wire::kParameterStatus:
     case wire::kNotification:
       PassAsynchronous(event);
-      break;
-    case wire::kErrorResponse:
-      // A dying server says why; what the client learns of it is decided when the connection
-      // closes.
-      dying_words_ =
-          std::make_unique<const SqlError>(wire::ToSqlError(wire::ParseErrorFields(event.body())));
       break;
     default:
       break;
@@ -365,8 +363,10 @@ void Session::OnServerClosed(Server& server, const SqlError& reason) {
   const bool on_its_own =
       !transaction_.open() && !participant->pinned && !(in_fanout && fanout_->owes_row(server));
   participants_.erase(participants_.begin() + (participant - participants_.data()));
+  const std::unique_ptr<const SqlError> last_words = std::move(dying_words_);
+  const SqlError& error = last_words != nullptr ? *last_words : reason;
   if (in_fanout) {
-    fanout_->OnClosed(server, reason);
+    fanout_->OnClosed(server, error);
     if (on_its_own) {
       // The other shards come to an end of the statement: its error is all that the client sees.
       if (fanout_->done()) OnFanoutDone();
@@ -378,7 +378,6 @@ void Session::OnServerClosed(Server& server, const SqlError& reason) {
   if (!matters) return;
   // As PostgreSQL itself: a session whose server process is gone is gone. The client sees what the
   // server said last.
-  const SqlError error = dying_words_ != nullptr ? *dying_words_ : reason;
   if (active_ == &server) pending_.clear();
   if (batch_server_ == &server) batch_server_ = nullptr;
   if (copy_in_ == &server) copy_in_ = nullptr;

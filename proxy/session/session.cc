@@ -32,6 +32,7 @@ void Session::OnClientBytes(std::string_view bytes) {
   if (closing_) return;
   CompactInbox();
   if (!inbox_.empty()) {
+    ReserveInbox(inbox_, bytes.size());
     inbox_.append(bytes);
     ProcessInbox();
     return;
@@ -39,17 +40,18 @@ void Session::OnClientBytes(std::string_view bytes) {
   const size_t used = Process(bytes);
   if (closing_ || used == bytes.size()) return;
   inbox_ = std::string();
-  ReserveForMessage(bytes.substr(used));
+  ReserveInbox(bytes.substr(used), 0);
   inbox_.append(bytes.substr(used));
 }
 
-// A message that is longer than one read grows in one piece of memory.
-void Session::ReserveForMessage(std::string_view start) {
+// Makes room for the message that begins with `start` and of which `more` bytes have come: what it
+// announces, but no more than a few times what the client has really sent.
+void Session::ReserveInbox(std::string_view start, size_t more) {
   if (start.size() < wire::kHeaderBytes || start[0] == wire::kCopyData) return;
   const uint64_t size = uint64_t{wire::LoadU32(start.data() + 1)} + 1;
-  // A client that announces much and sends little makes us hold no more than this.
-  constexpr uint64_t kMaxReserveBytes = 1 << 20;
-  if (size > start.size()) inbox_.reserve(std::min(size, kMaxReserveBytes));
+  const uint64_t here = start.size() + more;
+  if (size <= here || here <= inbox_.capacity()) return;
+  inbox_.reserve(std::min<uint64_t>(size, 4 * here));
 }
 
 void Session::CompactInbox() {

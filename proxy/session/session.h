@@ -159,7 +159,7 @@ class Session final : public ServerOwner, public PoolClient {
   size_t Process(std::string_view input);
   void ProcessInbox();
   void CompactInbox();
-  void ReserveForMessage(std::string_view start);
+  void ReserveInbox(std::string_view start, size_t more);
   size_t ProcessCopyData(std::string_view input);
   // Whether the client's CopyData is wanted now.
   bool Copying() const;

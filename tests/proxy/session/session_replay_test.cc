@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "proxy/wire/error_response.h"
+#include "tests/proxy/pool/fake_host.h"
 #include "tests/proxy/session/message_text.h"
 #include "tests/proxy/session/replay_backend.h"
 #include "tests/proxy/session/shop_world.h"
@@ -272,6 +273,27 @@ TEST_P(SessionReplayTest, TheSessionSurvivesOrEndsWhenAServerDies) {
       if (other->server == nullptr) continue;
       stage.ServerDies(*other);
       return;
+    }
+  };
+  AtEveryByte(plan, Expect::kConsistent);
+}
+
+// What a server says last is told once, and nothing else of its end.
+TEST_P(SessionReplayTest, TheLastWordsOfAServerReachItsClient) {
+  Plan plan;
+  plan.happens = [](Stage& stage, char, Stage::Link* link) {
+    if (link == nullptr || !link->said.empty()) return;
+    auto* const owner = dynamic_cast<Session*>(link->server->owner);
+    link->answer = ErrorBytes("57P01", "good bye");
+    stage.ServerSpeaks(*link, kNever);
+    if (link->server != nullptr) stage.ServerDies(*link);
+    for (const auto& [name, client] : stage.clients()) {
+      if (client.session.get() != owner || !client.closed) continue;
+      const size_t farewell = client.seen.rfind("good bye");
+      if (farewell == std::string::npos || client.seen.find("it died") != std::string::npos ||
+          client.seen.find("good bye") != farewell) {
+        stage.problems.push_back("a client is not told why its server is gone");
+      }
     }
   };
   AtEveryByte(plan, Expect::kConsistent);
