@@ -1,6 +1,7 @@
 // meridian: the command.
 
 #include <absl/status/status.h>
+#include <malloc.h>
 
 #include <iostream>
 #include <string>
@@ -19,6 +20,9 @@ int Complain(const absl::Status& status) {
 }
 
 int RunProxy(const std::string& path, meridian::Config config) {
+  // Large buffers go back to the system when they are freed. Without it glibc keeps, from the first
+  // large one on, as much of its heap as that was.
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
   const std::string error = meridian::StartLogging(
       {.level = config.log.level, .format = config.log.format, .file = config.log.file});
   if (!error.empty()) return Complain(absl::InvalidArgumentError(error));

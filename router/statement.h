@@ -124,7 +124,8 @@ struct Statement : RefCounted {
 
   // The object of a session command, folded as PostgreSQL folds it; see Verb.
   std::string name;
-  // SET: the values as PostgreSQL would read them (strings unquoted, numbers as written).
+  // SET: the values as PostgreSQL would read them (strings unquoted, numbers as written). SET
+  // SESSION CHARACTERISTICS: names of settings and values by turns.
   std::vector<std::string> arguments;
   // Where `name` stands (quotes included), and the statement inside PREPARE ... AS and EXPLAIN, in
   // the whole text. PREPARE: `body` is that statement; its literals are those of the text that lie

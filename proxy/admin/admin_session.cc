@@ -4,6 +4,7 @@
 
 #include "proxy/config/config.h"
 #include "proxy/wire/byte_reader.h"
+#include "proxy/wire/free_memory.h"
 #include "proxy/wire/message_writer.h"
 #include "sharding/admin/show_map.h"
 #include "sharding/sql_status.h"
@@ -57,7 +58,7 @@ void AdminSession::Process() {
   while (!closing_ && !waiting_ && ProcessOne()) {
   }
   if (inbox_used_ == inbox_.size()) {
-    inbox_ = std::string();  // an idle client keeps no memory
+    wire::FreeMemory(inbox_);  // an idle client keeps none
   } else {
     inbox_.erase(0, inbox_used_);
   }

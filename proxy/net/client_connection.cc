@@ -127,6 +127,7 @@ void ClientConnection::FlushAll() {
           std::max(server_backlog, static_cast<ServerConnection*>(server.handle)->backlog());
     }
   });
+  session_->OnFlushed();
   ThrottleServers();
   if (read_ended_us_ != 0 && !ended_ && !session_->owes_answer()) {
     EndAfterWrite();

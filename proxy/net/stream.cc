@@ -1,4 +1,5 @@
 #include "proxy/net/stream.h"
+#include "proxy/wire/free_memory.h"
 
 #include <array>
 #include <utility>
@@ -89,7 +90,7 @@ void Stream::StartWrite() {
   const uv_buf_t buffer = uv_buf_init(writing_.data(), static_cast<unsigned>(writing_.size()));
   if (uv_write(request_, stream(), &buffer, 1, OnUvWrite) != 0) {
     delete std::exchange(request_, nullptr);
-    writing_ = std::string();
+    wire::FreeMemory(writing_);
   }
 }
 
@@ -97,10 +98,11 @@ void Stream::OnUvWrite(uv_write_t* request, int status) {
   Stream& self = *static_cast<Stream*>(request->data);
   delete request;
   self.request_ = nullptr;
-  self.writing_ = std::exchange(self.next_, std::string());
+  wire::FreeMemory(self.writing_);
+  self.writing_.swap(self.next_);
   if (self.closing_) return;
   if (status != 0) {
-    self.writing_ = std::string();
+    wire::FreeMemory(self.writing_);
     if (self.close_after_write_) {
       self.CloseNow();
     } else {

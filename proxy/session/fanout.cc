@@ -5,6 +5,7 @@
 
 #include "proxy/wire/byte_reader.h"
 #include "proxy/wire/error_response.h"
+#include "proxy/wire/free_memory.h"
 #include "proxy/wire/message_writer.h"
 
 namespace meridian {
@@ -75,7 +76,7 @@ void Fanout::StartBranch(Branch& branch) {
   if (options_.atomic) Send(branch, "BEGIN");
   branch.server->out.Append(branch.request);
   branch.server->unnamed_statement = 0;
-  branch.request = std::string();
+  wire::FreeMemory(branch.request);
   ++branch.ready_owed;
   ++branch.server->queries;
 }
@@ -201,7 +202,7 @@ void Fanout::NextTurn() {
     Branch& next = branches_[turn_];
     if (!error_) {
       out_.Append(next.held);
-      next.held = std::string();
+      wire::FreeMemory(next.held);
     } else {
       DropHeld(next);
     }
@@ -214,7 +215,7 @@ void Fanout::NextTurn() {
 
 // The client does not see the start of the row that is being held, so it must not see its rest.
 void Fanout::DropHeld(Branch& branch) {
-  branch.held = std::string();
+  wire::FreeMemory(branch.held);
   branch.within_row = false;
 }
 

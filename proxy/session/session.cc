@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "proxy/wire/byte_reader.h"
+#include "proxy/wire/free_memory.h"
 #include "proxy/wire/message_writer.h"
 
 namespace meridian {
@@ -39,7 +40,7 @@ void Session::OnClientBytes(std::string_view bytes) {
   }
   const size_t used = Process(bytes);
   if (closing_ || used == bytes.size()) return;
-  inbox_ = std::string();
+  wire::FreeMemory(inbox_);
   ReserveInbox(bytes.substr(used), 0);
   inbox_.append(bytes.substr(used));
 }
@@ -56,11 +57,16 @@ void Session::ReserveInbox(std::string_view start, size_t more) {
 
 void Session::CompactInbox() {
   if (inbox_used_ == inbox_.size()) {
-    if (!inbox_.empty()) inbox_ = std::string();  // an idle client keeps no memory
+    if (!inbox_.empty()) wire::FreeMemory(inbox_);  // an idle client keeps none
   } else {
     inbox_.erase(0, inbox_used_);
   }
   inbox_used_ = 0;
+}
+
+// Nothing borrows from the inbox now.
+void Session::OnFlushed() {
+  if (inbox_used_ > 0 && inbox_used_ == inbox_.size()) CompactInbox();
 }
 
 void Session::ProcessInbox() {

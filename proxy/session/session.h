@@ -74,6 +74,9 @@ class Session final : public ServerOwner, public PoolClient {
   // Ends the session with FATAL: at once where `now`, else when its transaction ends (drain).
   void Terminate(const SqlError& reason, bool now);
 
+  // What was queued for the client and the servers has been written or copied.
+  void OnFlushed();
+
   // Bytes for the client.
   wire::OutQueue out;
 

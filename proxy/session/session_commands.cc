@@ -10,6 +10,7 @@ namespace meridian {
 namespace {
 
 constexpr std::string_view kNoActiveTransaction = "25P01";
+constexpr std::string_view kSessionCharacteristics = "session characteristics";
 constexpr std::string_view kInvalidSavepoint = "3B001";
 
 bool StartsWithWord(std::string_view text, std::string_view word) {
@@ -522,6 +523,15 @@ void Session::ApplySet(const Statement& statement, std::string_view text,
                        Participant* participant) {
   context_ = nullptr;
   if (statement.pin == PinReason::kOpaqueSetting) return;  // it stays on its server
+  if (statement.name == kSessionCharacteristics) {
+    for (size_t i = 0; i + 1 < statement.arguments.size(); i += 2) {
+      settings_ =
+          host_.settings().With(*settings_, statement.arguments[i], statement.arguments[i + 1]);
+    }
+    if (transaction_.open()) transaction_.settings_changed() = true;
+    if (participant != nullptr) participant->server->settings = settings_;
+    return;
+  }
   const bool reset = statement.verb == Verb::kReset;
   const std::optional<std::string> value =
       reset ? std::nullopt : std::optional(FlattenSetting(statement.name, statement.arguments));

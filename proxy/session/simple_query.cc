@@ -143,9 +143,11 @@ Session::Progress Session::StartScript(std::string_view text) {
   host_.router().Analyze(text, Context(), {}, &script_->analysis);
   script_->generation = host_.router().generation();
   script_->context = &Context();
-  bool writes = false;
-  for (const Analysis::Part& part : script_->analysis.parts) writes |= part.statement->writes;
-  script_->atomic = writes;
+  for (const Analysis::Part& part : script_->analysis.parts) {
+    const Verb verb = part.statement->verb;
+    // Settings, too, are undone by a later error.
+    script_->atomic |= part.statement->writes || verb == Verb::kSet || verb == Verb::kReset;
+  }
   return ContinueScript(text);
 }
 

@@ -1,4 +1,5 @@
 #include "proxy/wire/out_queue.h"
+#include "proxy/wire/free_memory.h"
 
 namespace meridian::wire {
 
@@ -45,7 +46,7 @@ void OutQueue::Clear() {
   constexpr size_t kKeptBytes = 1024;
   slices_.clear();
   if (own_.capacity() > kKeptBytes) {
-    own_ = std::string();
+    FreeMemory(own_);
   } else {
     own_.clear();
   }

@@ -93,6 +93,11 @@ bool FunctionView::has_aggregate_syntax() const {
 
 std::string OptionView::text() const {
   const Node argument = value();
+  if (argument.Is(NodeKind::kConst)) {
+    const ConstView constant(argument);
+    return constant.is_integer() ? fmt::format("{}", argument.Child("ival").Int("ival"))
+                                 : std::string(constant.text());
+  }
   if (argument.Has("sval")) return std::string(argument.Text("sval"));
   if (argument.Has("boolval")) return argument.Bool("boolval") ? "true" : "false";
   if (argument.Has("fval")) return std::string(argument.Text("fval"));

@@ -157,6 +157,8 @@ class SessionPlanner {
       statement_.verb = Verb::kReset;
     } else if (kind == "VAR_SET_MULTI" && set.name() != "SESSION CHARACTERISTICS") {
       statement_.verb = Verb::kSetTransaction;
+    } else if (kind == "VAR_SET_MULTI") {
+      for (const Node argument : set.arguments()) AddCharacteristic(OptionView(argument));
     } else if (kind != "VAR_SET_VALUE") {
       PlanOpaqueSetting();
     } else {
@@ -164,6 +166,14 @@ class SessionPlanner {
         if (!AddArgument(argument)) return PlanOpaqueSetting();
       }
     }
+  }
+
+  // transaction_isolation 'repeatable read' -> default_transaction_isolation, repeatable read.
+  void AddCharacteristic(const OptionView& option) {
+    statement_.arguments.push_back(fmt::format("default_{}", option.name()));
+    statement_.arguments.push_back(option.name() == "transaction_isolation" ? option.text()
+                                   : option.boolean(true)                   ? "on"
+                                                                            : "off");
   }
 
   // A setting that cannot be given again as a name and values stays with its server connection.

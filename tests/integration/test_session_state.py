@@ -36,7 +36,41 @@ class TestSettings:
             else:
                 assert w.sqlstates(other.query(f"SHOW {name}")) in (["42704"], [])
 
-    def test_search_path_is_each_clients_own(self, server):
+    def test_session_characteristics(self, server):
+        """JDBC's setTransactionIsolation and setReadOnly."""
+        connection = server.wire()
+        run_all(connection, "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL "
+                            "REPEATABLE READ, READ ONLY")
+        for key in (1, 2, 3, 4):
+            assert w.sqlstates(connection.query(f"DELETE FROM kv WHERE k = {key}")) == ["25006"]
+            run_all(connection, "BEGIN")
+            assert connection.rows(f"SELECT current_setting('transaction_isolation') FROM kv "
+                                   f"WHERE k = {key}") == [("repeatable read",)]
+            run_all(connection, "COMMIT")
+        run_all(connection, "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE")
+        run_all(connection, "UPDATE kv SET v = v WHERE k = 1")
+        assert server.wire().rows("SHOW default_transaction_isolation") == [("read committed",)]
+
+    def test_search_path_of_what_was_written_before(self, server):
+        """Names are looked up when a statement is run, not when it was prepared or sent."""
+        connection = server.wire()
+        run_all(connection, "PREPARE by_sql AS SELECT v FROM kv WHERE k = 1")
+        connection.ask(w.parse("SELECT v FROM kv WHERE k = 2", "by_protocol"), w.SYNC)
+
+        def by_protocol():
+            return connection.ask(w.bind(statement="by_protocol"), w.execute(), w.SYNC)
+
+        messages = connection.query("SET search_path = pg_catalog; SELECT v FROM kv WHERE k = 1")
+        assert w.sqlstates(messages) == ["42P01"]  # and the SET is undone
+        assert connection.rows("EXECUTE by_sql") == [("value 1",)]
+        run_all(connection, "SET search_path = pg_catalog")
+        assert w.sqlstates(connection.query("EXECUTE by_sql")) == ["42P01"]
+        assert w.sqlstates(by_protocol()) == ["42P01"]
+        messages = connection.query("RESET search_path; SELECT v FROM kv WHERE k = 3")
+        assert [m.values() for m in messages if m.type == "D"] == [[b"value 3"]]
+        assert connection.rows("EXECUTE by_sql") == [("value 1",)]
+        assert by_protocol()[1].values() == [b"value 2"]
+
         first, second = server.wire(), server.wire()
         run_all(first, "CREATE SCHEMA IF NOT EXISTS side",
                 "CREATE TABLE IF NOT EXISTS side.only_here (x int)", "SET search_path = side")
