@@ -180,6 +180,11 @@ FunctionClass ClassifyFunction(const std::vector<std::string_view>& names, const
   if (names.empty() || names.size() > 2) return FunctionClass::kUser;
   const std::string_view name = names.back();
   const bool qualified = names.size() == 2;
+  if (qualified && names[0] == "information_schema" && name.starts_with("_pg_")) {
+    // PostgreSQL's own (information_schema.sql): they read nothing but catalogs.
+    const FunctionInfo* info = schema.FindFunction(names[0], name);
+    return info == nullptr ? FunctionClass::kUser : ClassOf(*info);
+  }
   if (qualified && names[0] != "pg_catalog") return FunctionClass::kUser;
   if (!qualified && (schema.HasUserFunction(name) || !CatalogComesFirst(search_path))) {
     return FunctionClass::kUser;
