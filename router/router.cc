@@ -10,6 +10,7 @@
 #include "router/plan/insert.h"
 #include "router/plan/plan.h"
 #include "router/statement_cache.h"
+#include "sharding/ascii.h"
 #include "sharding/sql_status.h"
 
 namespace meridian {
@@ -42,6 +43,30 @@ TextRange TrimByTokens(std::string_view text, size_t begin, size_t end,
     range.end = static_cast<uint32_t>(begin) + token.range.end;
   }
   return range;
+}
+
+// The parser reads UTF-8. Of a text in another encoding it gets one where nothing has moved and
+// 'x' stands for what is beyond ASCII; nullopt where a name would become another.
+std::optional<std::string> HideForeign(std::string_view text, bool standard_conforming_strings) {
+  Scanner scanner(text, standard_conforming_strings);
+  for (Token token = scanner.Next(); token.kind != TokenKind::kEnd; token = scanner.Next()) {
+    if (token.kind == TokenKind::kError) return std::nullopt;
+    if (!LiteralKindOf(token.kind).has_value() &&
+        !IsAscii(text.substr(token.range.begin, token.range.size()))) {
+      return std::nullopt;
+    }
+  }
+  std::string hidden(text);
+  for (char& c : hidden) {
+    if (static_cast<unsigned char>(c) >= 0x80) c = 'x';
+  }
+  return hidden;
+}
+
+bool AreAscii(std::string_view text, absl::Span<const Literal> literals) {
+  return std::all_of(literals.begin(), literals.end(), [text](const Literal& literal) {
+    return IsAscii(text.substr(literal.range.begin, literal.range.size()));
+  });
 }
 
 // The text with the insides of its string literals made harmless: no escapes, no bytes beyond
@@ -125,18 +150,25 @@ void Router::AnalyzeAnew(std::string_view text, const SqlContext& context,
   bool is_syntax_error = false;
   // Without a shape the places of the strings are not known either.
   const bool strings_known = !analysis->shape.empty();
-  const bool may_parse =
+  bool may_parse =
       text.size() <= limits_.max_parsed_text_bytes &&
       (strings_known || context.standard_conforming_strings || text.find('\\') == text.npos);
+  std::string readable(text);
+  const bool foreign = !IsUtf8(context.encoding) && !IsAscii(text);
+  if (may_parse && foreign) {
+    auto hidden = HideForeign(text, context.standard_conforming_strings);
+    may_parse = strings_known && hidden.has_value();
+    if (may_parse) readable = *std::move(hidden);
+  }
   if (may_parse && ParserReadsStringsAlike(text, analysis->literals, context)) {
-    tree = ParseTree::Parse(std::string(text), &is_syntax_error);
+    tree = ParseTree::Parse(readable, &is_syntax_error);
   }
   // What stands in a string may be the reason. It is none to know less of the statement than of
   // others of its shape: the server will judge the string.
   bool strings_hidden = false;
   if (may_parse && strings_known && !tree.has_value() && !is_syntax_error) {
     strings_hidden = true;
-    tree = ParseTree::Parse(HideStrings(text, analysis->literals, context), &is_syntax_error);
+    tree = ParseTree::Parse(HideStrings(readable, analysis->literals, context), &is_syntax_error);
     is_syntax_error = false;
   }
   if (!tree.has_value()) {
@@ -156,7 +188,8 @@ void Router::AnalyzeAnew(std::string_view text, const SqlContext& context,
     planned.literal_count = static_cast<uint32_t>(planning.literals.size());
     planning.depends_on_literals = planning.depends_on_text = false;
     planned.statement = PlanStatement(part.statement, planned.range, &planning);
-    if (strings_hidden && !planned.statement->shared_by_shape) {
+    const bool hidden = strings_hidden || (foreign && !AreAscii(text, planning.literals));
+    if (hidden && !planned.statement->shared_by_shape) {
       planned.statement = PlanOpaque(text.substr(planned.range.begin, planned.range.size()),
                                      /*is_syntax_error=*/false, planning);
     }

@@ -29,6 +29,7 @@ struct SqlContext {
   uint32_t id = 0;
   std::vector<std::string> search_path = {"public"};  // "$user" already replaced
   bool standard_conforming_strings = true;
+  ClientEncoding encoding = ClientEncoding::kUtf8;  // not one that EmbedsAscii
 };
 
 // The statements of one text. Reuse one object: it keeps its memory.

@@ -7,6 +7,8 @@
 #include <optional>
 #include <string_view>
 
+#include "sharding/client_encoding.h"
+
 namespace meridian {
 
 using Oid = uint32_t;
@@ -47,6 +49,8 @@ struct Values {
   std::string_view text;
   absl::Span<const Literal> literals;
   absl::Span<const Parameter> parameters;
+  // The session's client_encoding, which text and parameters are in.
+  ClientEncoding encoding = ClientEncoding::kUtf8;
 };
 
 }  // namespace meridian

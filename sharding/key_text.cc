@@ -15,13 +15,6 @@ namespace {
 
 constexpr size_t kUuidBytes = 16;
 
-bool IsAscii(std::string_view text) {
-  for (const char c : text) {
-    if (c == '\0' || static_cast<unsigned char>(c) >= 0x80) return false;
-  }
-  return true;
-}
-
 // PostgreSQL 16 reads 0x1F, 0o17, 0b1 and 1_000; 15 refuses them.
 bool IsNewIntegerSyntax(std::string_view digits) {
   return digits.find('_') != std::string_view::npos ||
@@ -128,7 +121,8 @@ absl::StatusOr<KeyValue> ParseKeyText(KeyType type, std::string_view text) {
     return std::string(text);
   }
   // How the rest would be converted, and whether a locale calls it a space, is the server's matter.
-  if (!IsAscii(text)) return OnlyServerKnows(KeyTypeName(type));
+  if (!IsAscii(text) || text.find('\0') != std::string_view::npos)
+    return OnlyServerKnows(KeyTypeName(type));
   switch (type) {
     case KeyType::kSmallint:
       return ParseInteger<int16_t>(type, text);

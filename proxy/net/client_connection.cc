@@ -1,5 +1,7 @@
 #include "proxy/net/client_connection.h"
 
+#include <algorithm>
+
 #include "metrics/log.h"
 #include "proxy/net/proxy.h"
 #include "proxy/net/socket_ends.h"
@@ -267,8 +269,10 @@ void ClientConnection::StartSession() {
   }
   startup_settings_ = worker_.settings().Intern(std::move(entries));
   const std::string* encoding = startup_settings_->Find("client_encoding");
-  if (encoding != nullptr && !IsSupportedClientEncoding(*encoding)) {
-    Fatal(ToSqlError(UnsupportedClientEncoding(*encoding)));
+  const absl::Status readable =
+      encoding != nullptr ? CheckClientEncoding(*encoding) : absl::OkStatus();
+  if (!readable.ok()) {
+    Fatal(ToSqlError(readable));
     return;
   }
   auto pool = worker_.PoolFor(login_database_, login_user_, ShardMap::kDefaultShard);
@@ -311,6 +315,17 @@ void ClientConnection::FinishStart(const absl::StatusOr<ParameterList>& paramete
     Fatal(ToSqlError(parameters.status()));
     return;
   }
+  const auto encoding =
+      std::find_if(parameters->begin(), parameters->end(),
+                   [](const auto& parameter) { return parameter.first == "client_encoding"; });
+  const std::string encoding_name = encoding != parameters->end() ? encoding->second : "UTF8";
+  // ALTER ROLE ... SET client_encoding may have chosen it.
+  if (const absl::Status readable = CheckClientEncoding(encoding_name); !readable.ok()) {
+    worker_.metrics().logins_failed.Add();
+    if (server != nullptr) worker_.pools().Return(*server, Release::kClean);
+    Fatal(ToSqlError(readable));
+    return;
+  }
   if (server != nullptr) pid_ = server->backend_pid;
   Greet(*parameters);
   stream_.Flush(login_out_);
@@ -320,6 +335,7 @@ void ClientConnection::FinishStart(const absl::StatusOr<ParameterList>& paramete
                                                        .user = login_user_,
                                                        .database = login_database_,
                                                        .default_search_path = search_path,
+                                                       .default_client_encoding = encoding_name,
                                                        .pool_mode = PoolModeOfLogin()},
                                        startup_settings_, startup_meridian_);
   session_->handle = this;

@@ -225,7 +225,8 @@ void Worker::Drain(const SqlError& reason) {
 
 const SqlContext& Worker::DefaultContext() {
   const Settings& none = *settings_.Empty();
-  return contexts_.Of({}, "\"$user\", public", none, none);
+  return contexts_.Of({}, {.search_path = "\"$user\", public", .client_encoding = "UTF8"}, none,
+                      none);
 }
 
 bool Worker::KillClient(uint64_t id) {

@@ -23,7 +23,8 @@ bool SameEntry(const Settings& a, const Settings& b, std::string_view name) {
 
 // The server reads the statement in the client_encoding that it has before the change, which may
 // not be the one that the value is in, and in which a backslash or quote may be half of a
-// character: text beyond ASCII travels as hexadecimal digits.
+// character: text beyond ASCII travels as hexadecimal digits. A session that has chosen an encoding
+// has said it in UTF-8: in another one, the router leaves such a SET unread.
 std::string ValueSql(const std::string& value, const Settings& to) {
   bool ascii = true;
   for (const char c : value) ascii = ascii && static_cast<unsigned char>(c) < 0x80;
@@ -34,8 +35,7 @@ std::string ValueSql(const std::string& value, const Settings& to) {
   }
   const std::string* encoding = to.Find("client_encoding");
   return fmt::format("pg_catalog.convert_from(pg_catalog.decode('{}', 'hex'), {})", digits,
-                     encoding != nullptr ? QuoteLiteral(*encoding)
-                                         : std::string("pg_catalog.getdatabaseencoding()"));
+                     encoding != nullptr ? "'UTF8'" : "pg_catalog.getdatabaseencoding()");
 }
 
 class ChangeSql {

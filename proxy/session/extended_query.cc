@@ -47,6 +47,7 @@ const Ref<const PreparedText>* Session::FindPrepared(std::string_view name) {
   }
   if (found == nullptr || &(*found)->context == &Context()) return found;
   const PreparedText& old = **found;
+  if (!CheckEncoding(old.text, old.context.encoding).ok()) return found;  // not of use as it is
   if (old.context.standard_conforming_strings != Context().standard_conforming_strings &&
       old.text.find('\\') != std::string::npos) {
     return nullptr;  // a server that does not have it yet would read its strings in another way
@@ -80,6 +81,10 @@ Session::Progress Session::HandleParse(std::string_view body) {
     return Progress::kDone;
   }
   if (batch_server_ == nullptr && unplaced_.empty()) StartClock();
+  if (const absl::Status status = CheckBatchEncoding(view->text); !status.ok()) {
+    FailBatch(status);
+    return Progress::kDone;
+  }
   if (!view->name.empty() && prepared_.contains(view->name)) {
     FailBatch(SqlStatus(sqlstate::kDuplicatePreparedStatement,
                         "prepared statement \"" + std::string(view->name) + "\" already exists"));
@@ -128,8 +133,8 @@ absl::StatusOr<Decision> Session::DecidePrepared(const PreparedText& prepared,
     const uint32_t begin = analysis.parts[0].statement->body_range.begin;
     while (!literals.empty() && literals.front().range.begin < begin) literals.remove_prefix(1);
   }
-  return host_.router().Decide(*StatementOf(prepared), {prepared.text, literals, parameters},
-                               *hints);
+  return host_.router().Decide(*StatementOf(prepared),
+                               {prepared.text, literals, parameters, Context().encoding}, *hints);
 }
 
 absl::StatusOr<Decision> Session::DecideBind(const PreparedText& prepared,
@@ -158,6 +163,12 @@ Session::Progress Session::HandleBind(std::string_view body) {
     return Progress::kDone;
   }
   const Ref<const PreparedText> prepared = *found;
+  absl::Status encoding = CheckBatchEncoding(bind.after_names);
+  encoding.Update(CheckEncoding(prepared->text, prepared->context.encoding));
+  if (!encoding.ok()) {
+    FailBatch(encoding);
+    return Progress::kDone;
+  }
   const Statement* statement = StatementOf(*prepared);
   if (transaction_.failed() && (statement == nullptr || !LeavesFailedTransaction(*statement))) {
     FailBatch(SqlStatus(
@@ -435,6 +446,11 @@ Session::Progress Session::HandleDescribe(std::string_view body) {
       FailBatch(NoSuchStatement(view->name));
       return Progress::kDone;
     }
+    const absl::Status encoding = CheckEncoding((*prepared)->text, (*prepared)->context.encoding);
+    if (!encoding.ok()) {
+      FailBatch(encoding);
+      return Progress::kDone;
+    }
     const Statement* statement = StatementOf(**prepared);
     Unplaced unplaced{.request = wire::kDescribe, .prepared = *prepared, .name = {}, .bytes = {}};
     if (statement != nullptr && IsSessionVerb(*statement)) {
@@ -523,6 +539,7 @@ Session::Progress Session::HandleExecute(std::string_view message) {
   if (statement == nullptr) return Progress::kDone;
   running_ = Ref<const Statement>(statement);
   batch_wrote_ |= statement->writes;
+  batch_changes_encoding_ |= MayChangeEncoding(*statement);
   participant.wrote |= statement->writes;
   schema_changed_ |= statement->changes_schema;
   expect_copy_in_ = statement->verb == Verb::kCopyIn;
@@ -623,6 +640,7 @@ void Session::EndBatch() {
   unplaced_.clear();
   unconfirmed_.clear();
   batch_open_ = batch_executed_ = batch_wrote_ = skip_until_sync_ = false;
+  batch_changes_encoding_ = false;
 }
 
 // Before a Query or a FunctionCall: a batch that is open ends as by Sync, but its ReadyForQuery is

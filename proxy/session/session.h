@@ -43,6 +43,7 @@ struct SessionIdentity {
   std::string user;
   std::string database;
   std::string default_search_path;
+  std::string default_client_encoding;
   PoolMode pool_mode = PoolMode::kTransaction;
 };
 
@@ -125,7 +126,8 @@ class Session final : public ServerOwner, public PoolClient {
     Kind kind = Kind::kServer;
     ShardIndex shard{};  // kServer
     Ref<const PreparedText> prepared;
-    std::string bind_rest;  // kFanout: the Bind's body behind its names
+    std::string bind_rest;                            // kFanout: the Bind's body behind its names
+    ClientEncoding encoding = ClientEncoding::kUtf8;  // kFanout: of bind_rest
     bool describe = false;  // kFanout: the client wants its RowDescription
   };
 
@@ -143,9 +145,10 @@ class Session final : public ServerOwner, public PoolClient {
     Analysis analysis;
     size_t next = 0;
     bool aborted = false;
-    uint64_t generation = 0;              // of the router that made the analysis
-    const SqlContext* context = nullptr;  // for which
-    bool atomic = false;                  // wrapped in a transaction of our own
+    uint64_t generation = 0;                          // of the router that made the analysis
+    const SqlContext* context = nullptr;              // for which
+    bool atomic = false;                              // wrapped in a transaction of our own
+    ClientEncoding encoding = ClientEncoding::kUtf8;  // when the text came
   };
 
   // One statement about to be run.
@@ -284,6 +287,12 @@ class Session final : public ServerOwner, public PoolClient {
   static bool HasEffect(const Statement& statement);
   // SET of something that Meridian could not follow.
   static absl::Status CheckSetting(const Statement& statement);
+  // 0A000 for a text that came when client_encoding was `encoding`, and can't be sent now that it
+  // is another one.
+  absl::Status CheckEncoding(std::string_view text, ClientEncoding encoding);
+  // The same for bytes that come while the batch may have changed it.
+  absl::Status CheckBatchEncoding(std::string_view bytes) const;
+  bool MayChangeEncoding(const Statement& statement) const;
   // Whether the session answers the statement itself, sending to servers what it must.
   bool IsLocal(const Statement& statement) const;
   bool FailedHereOnly() const;
@@ -370,6 +379,8 @@ class Session final : public ServerOwner, public PoolClient {
   std::vector<std::string> unconfirmed_;  // names that this batch prepared
   bool batch_executed_ = false;
   bool batch_wrote_ = false;
+  // What the batch has executed may change client_encoding; its effect is not known before Sync.
+  bool batch_changes_encoding_ = false;
   bool skip_until_sync_ = false;
   bool query_failed_ = false;  // by the end of the batch that stood before it
 

@@ -5,6 +5,7 @@
 #include "proxy/session/session.h"
 #include "proxy/session/statement_kinds.h"
 #include "proxy/wire/message_writer.h"
+#include "sharding/ascii.h"
 
 namespace meridian {
 namespace {
@@ -73,9 +74,27 @@ absl::Status Session::CheckSetting(const Statement& statement) {
       statement.arguments.empty()) {
     return absl::OkStatus();
   }
-  const std::string& encoding = statement.arguments[0];
-  return IsSupportedClientEncoding(encoding) ? absl::OkStatus()
-                                             : UnsupportedClientEncoding(encoding);
+  return CheckClientEncoding(statement.arguments[0]);
+}
+
+absl::Status Session::CheckEncoding(std::string_view text, ClientEncoding encoding) {
+  if (encoding == Context().encoding || IsAscii(text)) return absl::OkStatus();
+  return Refused(
+      "client_encoding has changed since this statement came, which has characters "
+      "beyond ASCII",
+      "Send or prepare the statement again, in a message behind the change.");
+}
+
+absl::Status Session::CheckBatchEncoding(std::string_view bytes) const {
+  if (!batch_changes_encoding_ || IsAscii(bytes)) return absl::OkStatus();
+  return Refused("a pipeline changes client_encoding before characters beyond ASCII",
+                 "Send Sync behind the change.");
+}
+
+bool Session::MayChangeEncoding(const Statement& statement) const {
+  const bool sets_one =
+      !statement.all && (statement.verb == Verb::kSet || statement.verb == Verb::kReset);
+  return ChangesContext(statement) && (!sets_one || statement.name == "client_encoding");
 }
 
 bool Session::IsLocal(const Statement& statement) const {

@@ -136,7 +136,8 @@ Session::Progress Session::StartFanout(const Unit& unit, const Decision& decisio
   std::vector<ShardInsert> inserts;
   if (status.ok() && decision.route == Route::kSplit) {
     const std::vector<Literal> literals = Relative(unit.values, unit.text);
-    auto split = host_.router().SplitInsert(unit.statement, {unit.text, literals, {}});
+    auto split =
+        host_.router().SplitInsert(unit.statement, {unit.text, literals, {}, unit.values.encoding});
     status = split.status();
     if (split.ok()) inserts = std::move(*split);
     if (unit.statement.returns_rows) options.row_order = RowOrder(inserts);
@@ -168,7 +169,8 @@ void Session::MakeFanout(const Statement& statement, const Decision& decision,
   host_.metrics().routes[static_cast<RouteKind>(decision.route)].Add();
   if (options.atomic) options.transaction_name = host_.NewTransactionName();
   if (decision.route == Route::kCopySplit) {
-    options.splitter = std::make_unique<CopySplitter>(*statement.copy, host_.router().shared_map());
+    options.splitter = std::make_unique<CopySplitter>(*statement.copy, host_.router().shared_map(),
+                                                      Context().encoding);
     if (!meridian_.shard.empty() || !meridian_.distribution_key.empty()) {
       options.only_shard = decision.shards.first();
     }
@@ -213,7 +215,8 @@ Session::Progress Session::BindFanout(const Ref<const PreparedText>& prepared,
   Portal& portal = portals_[std::string(bind.portal)];
   portal = {.kind = Portal::Kind::kFanout,
             .prepared = prepared,
-            .bind_rest = std::string(bind.after_names)};
+            .bind_rest = std::string(bind.after_names),
+            .encoding = Context().encoding};
   unplaced_.push_back(
       {.request = wire::kBind, .prepared = {}, .name = {}, .bytes = {}, .local = true});
   wire::AppendEmptyMessage(unplaced_.back().bytes, wire::kBindComplete);
@@ -245,6 +248,8 @@ Session::Progress Session::ExecuteFanout(const Portal& portal, uint32_t max_rows
   body.append(portal.bind_rest);
   wire::BindView bind;
   absl::Status status = wire::ParseBind(body, &bind);
+  status.Update(CheckEncoding(portal.bind_rest, portal.encoding));
+  status.Update(CheckEncoding(portal.prepared->text, portal.prepared->context.encoding));
   auto decision =
       status.ok() ? DecideBind(*portal.prepared, bind) : absl::StatusOr<Decision>(status);
   status = decision.status();
@@ -284,9 +289,10 @@ absl::Status Session::StartPortal(const Portal& portal, const wire::BindView& bi
                             .binary = bind.IsBinary(i),
                             .value = bind.values[i]});
     }
-    const Values whole{prepared.text, analysis.LiteralsOf(part), {}};
+    const Values whole{prepared.text, analysis.LiteralsOf(part), {}, Context().encoding};
     const std::vector<Literal> literals = Relative(whole, text);
-    auto split = host_.router().SplitInsert(statement, {text, literals, parameters});
+    auto split =
+        host_.router().SplitInsert(statement, {text, literals, parameters, whole.encoding});
     if (!split.ok()) return split.status();
     if (statement.returns_rows) options.row_order = RowOrder(*split);
     MakeFanout(statement, decision, std::move(options));

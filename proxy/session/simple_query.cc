@@ -64,7 +64,8 @@ Session::Progress Session::RunSingle(std::string_view message, const Analysis& a
                   .text = text.substr(part.range.begin, part.range.size()),
                   .values = {.text = text.substr(0, text.size() - 1),
                              .literals = analysis.LiteralsOf(part),
-                             .parameters = {}},
+                             .parameters = {},
+                             .encoding = Context().encoding},
                   .message = message,
                   .final = true};
   return RunUnit(unit);
@@ -88,7 +89,7 @@ bool Session::SendScriptWhole(std::string_view message, std::string_view text,
     if (!CanTravelInScript(statement) || !CheckSetting(statement).ok()) return false;
     if (statement.reads_sequence_state && !writes) return false;
     writes |= statement.writes;
-    const Values values{text, analysis.LiteralsOf(part), {}};
+    const Values values{text, analysis.LiteralsOf(part), {}, Context().encoding};
     auto decision = host_.router().Decide(statement, values, *hints);
     if (!decision.ok()) return false;
     if (decision->route == Route::kSession || decision->route == Route::kAny) continue;
@@ -143,6 +144,7 @@ Session::Progress Session::StartScript(std::string_view text) {
   host_.router().Analyze(text, Context(), {}, &script_->analysis);
   script_->generation = host_.router().generation();
   script_->context = &Context();
+  script_->encoding = Context().encoding;
   for (const Analysis::Part& part : script_->analysis.parts) {
     const Verb verb = part.statement->verb;
     // Settings, too, are undone by a later error.
@@ -161,6 +163,10 @@ Session::Progress Session::ContinueScript(std::string_view text) {
       transaction_.Begin("BEGIN", true, settings_, meridian_, host_.settings().Empty());
       context_ = nullptr;
     }
+    if (const absl::Status status = CheckEncoding(text, script_->encoding); !status.ok()) {
+      FailUnit(status, false);
+      continue;
+    }
     if (script_->generation != host_.router().generation() || script_->context != &Context()) {
       // Planned under another map or schema, or another search_path.
       host_.router().Analyze(text, Context(), {}, &script_->analysis);
@@ -172,7 +178,7 @@ Session::Progress Session::ContinueScript(std::string_view text) {
     const std::string_view part_text = text.substr(part.range.begin, part.range.size());
     const Unit unit{.statement = *part.statement,
                     .text = part_text,
-                    .values = {part_text, literals, {}},
+                    .values = {part_text, literals, {}, script_->encoding},
                     .message = {},
                     .final = false};
     if (RunUnit(unit) == Progress::kBlocked) return Progress::kBlocked;

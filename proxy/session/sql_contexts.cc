@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "sharding/client_encoding.h"
 #include "sharding/sql_status.h"
 
 namespace meridian {
@@ -42,43 +43,44 @@ bool SqlContexts::DependOn(std::string_view setting) {
          setting == "standard_conforming_strings" || setting == "client_encoding";
 }
 
-const SqlContext& SqlContexts::Of(std::string_view user, std::string_view default_search_path,
+const SqlContext& SqlContexts::Of(std::string_view user, const Defaults& defaults,
                                   const Settings& session, const Settings& local) {
   const std::string* role = FindSetting("role", session, local);
   const std::string_view acting =
       role != nullptr && *role != "none" ? std::string_view(*role) : user;
-  const std::string* path = FindSetting("search_path", session, local);
+  const std::string* set_path = FindSetting("search_path", session, local);
+  const std::string_view path =
+      set_path != nullptr ? std::string_view(*set_path) : defaults.search_path;
+  const std::string* set_encoding = FindSetting("client_encoding", session, local);
+  // A server has accepted the name; if it is not known here, nothing beyond ASCII is read.
+  const ClientEncoding encoding =
+      ClientEncodingByName(set_encoding != nullptr ? std::string_view(*set_encoding)
+                                                   : defaults.client_encoding)
+          .value_or(ClientEncoding::kMuleInternal);
   const std::string* strings = FindSetting("standard_conforming_strings", session, local);
   const bool conforming = strings == nullptr || IsOn(*strings);
 
   std::string key(acting);
   key.push_back('\0');
-  key += path != nullptr ? std::string_view(*path) : default_search_path;
+  key += path;
   key.push_back(conforming ? '\1' : '\0');
+  key.push_back(static_cast<char>(encoding));
   auto& context = by_key_[key];
   if (context == nullptr) {
     context = std::make_unique<SqlContext>();
     context->id = static_cast<uint32_t>(by_key_.size());
-    context->search_path =
-        SearchPath(path != nullptr ? std::string_view(*path) : default_search_path, acting);
+    context->search_path = SearchPath(path, acting);
     context->standard_conforming_strings = conforming;
+    context->encoding = encoding;
   }
   return *context;
 }
 
-bool IsSupportedClientEncoding(std::string_view name) {
-  std::string folded;  // as pg_char_to_encoding's clean_encoding_name
-  for (const char c : name) {
-    if (std::isalnum(static_cast<unsigned char>(c)) != 0) {
-      folded.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
-    }
-  }
-  return folded == "utf8" || folded == "unicode" || folded == "sqlascii";
-}
-
-absl::Status UnsupportedClientEncoding(std::string_view name) {
+absl::Status CheckClientEncoding(std::string_view name) {
+  const auto encoding = ClientEncodingByName(name);
+  if (!encoding.has_value() || !EmbedsAscii(*encoding)) return absl::OkStatus();
   return Refused("client_encoding \"" + std::string(name) + "\" is not supported",
-                 "Use client_encoding UTF8.");
+                 "Use client_encoding UTF8: in this one a quote may be half of a character.");
 }
 
 }  // namespace meridian

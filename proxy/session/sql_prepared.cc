@@ -5,6 +5,7 @@
 #include "proxy/session/statement_kinds.h"
 #include "proxy/wire/message_writer.h"
 #include "router/lex/literal.h"
+#include "sharding/ascii.h"
 
 namespace meridian {
 namespace {
@@ -146,6 +147,8 @@ absl::StatusOr<Decision> Session::DecideExecute(const PreparedText& prepared, co
   if (StatementOf(prepared) == nullptr) {
     return Refused("this prepared statement cannot be routed", "Send the statement itself.");
   }
+  const absl::Status encoding = CheckEncoding(prepared.text, prepared.context.encoding);
+  if (!encoding.ok()) return encoding;
   const std::vector<Oid>& types = TypesOf(prepared);
   std::vector<std::string> decoded(unit.statement.execute_arguments.size());
   std::vector<Parameter> parameters;
@@ -162,6 +165,11 @@ absl::StatusOr<Decision> Session::DecideExecute(const PreparedText& prepared, co
       if (!value) {
         return Refused("an argument of EXECUTE has a form that only a server can read",
                        "Write it as a plain string or number.");
+      }
+      // Escapes are bytes of the database's encoding, not of the client's.
+      if (!IsUtf8(Context().encoding) && !IsAscii(*value)) {
+        return Refused("an argument of EXECUTE has characters beyond ASCII",
+                       "SET client_encoding TO 'UTF8', or use the protocol's parameters.");
       }
       decoded[i] = (argument.negative ? "-" : "") + std::string(*value);
     }

@@ -32,6 +32,11 @@ absl::Status NullCopyKey(uint64_t line) {
                    "The key decides which shard holds the row; give it a value.");
 }
 
+absl::Status ForeignCopyKey(uint64_t line) {
+  return Refused(At("only the server can convert the characters of the distribution key", line),
+                 "Copy in the encoding UTF8 or LATIN1.");
+}
+
 absl::Status CopyKeyError(const absl::Status& error, uint64_t line) {
   SqlError fields = ToSqlError(error);
   if (error.code() == absl::StatusCode::kUnimplemented) {

@@ -15,6 +15,8 @@ absl::Status BadCopyFormat(std::string_view message, uint64_t line, std::string_
 absl::Status CopyRowTooLong(uint64_t line);
 // 23502: no shard owns a row whose key is NULL.
 absl::Status NullCopyKey(uint64_t line);
+// 0A000: a key with characters of an encoding that only servers can convert.
+absl::Status ForeignCopyKey(uint64_t line);
 // An error of a key's value, with the line added; kUnimplemented becomes 0A000.
 absl::Status CopyKeyError(const absl::Status& error, uint64_t line);
 

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "sharding/client_encoding.h"
+
 namespace meridian {
 
 enum class CopyFormat : uint8_t { kText, kCsv, kBinary };
@@ -31,8 +33,8 @@ struct CopySpec {
   // FORCE_NULL / FORCE_NOT_NULL, by key column.
   std::vector<bool> force_null;
   std::vector<bool> force_not_null;
-  // Whether client_encoding may contain bytes < 0x80 inside a character (BIG5, SJIS, GBK, ...): set
-  // by the session; the splitter then refuses, since it reads bytes.
+  // ENCODING; nullopt: not given, or a name that the server refuses.
+  std::optional<ClientEncoding> encoding;
 };
 
 }  // namespace meridian

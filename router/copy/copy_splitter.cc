@@ -32,8 +32,10 @@ bool IsReadable(const CopySpec& spec) {
 
 class CopySplitter::Impl {
  public:
-  Impl(const CopySpec& spec, std::shared_ptr<const ShardMap> map)
+  Impl(const CopySpec& spec, std::shared_ptr<const ShardMap> map, ClientEncoding client_encoding)
       : spec_(spec),
+        encoding_(spec.format == CopyFormat::kBinary ? client_encoding
+                                                     : spec.encoding.value_or(client_encoding)),
         lines_(spec),
         tuples_(spec.field_count),
         key_fields_(spec),
@@ -54,11 +56,13 @@ class CopySplitter::Impl {
   void DropConsumed();
 
   const CopySpec spec_;
+  const ClientEncoding encoding_;
   LineCutter lines_;
   BinaryCutter tuples_;
   KeyFields key_fields_;
   RowLocator locator_;
   std::string header_;
+  std::string converted_;  // scratch
   uint64_t rows_ = 0;
   bool ended_ = false;
   // Bytes of a row that is not whole yet; before them, `consumed_` bytes that pieces of the last
@@ -129,8 +133,19 @@ absl::StatusOr<size_t> CopySplitter::Impl::Split(Cutter* cutter, std::string_vie
 absl::Status CopySplitter::Impl::AddRow(const CopyRow& row, size_t first_piece,
                                         std::vector<Piece>* pieces) {
   if (row.bytes.size() > kMaxRowBytes) return CopyRowTooLong(row.line);
-  if (absl::Status status = key_fields_.Read(row); !status.ok()) return status;
-  const absl::StatusOr<ShardIndex> shard = locator_.Locate(key_fields_.fields(), row.line);
+  // A server converts a line before it reads escapes, whose bytes are in the database's encoding
+  // already; of a binary row, the text that a receive function gets.
+  CopyRow readable = row;
+  ClientEncoding encoding = encoding_;
+  if (!binary()) {
+    if (const auto content = ToUtf8(encoding_, row.content, &converted_)) {
+      readable.content = *content;
+      encoding = ClientEncoding::kUtf8;
+    }
+  }
+  if (absl::Status status = key_fields_.Read(readable); !status.ok()) return status;
+  const absl::StatusOr<ShardIndex> shard =
+      locator_.Locate(key_fields_.fields(), encoding, row.line);
   if (!shard.ok()) return shard.status();
   ++rows_;
   if (pieces->size() > first_piece) {
@@ -144,8 +159,9 @@ absl::Status CopySplitter::Impl::AddRow(const CopyRow& row, size_t first_piece,
   return absl::OkStatus();
 }
 
-CopySplitter::CopySplitter(const CopySpec& spec, std::shared_ptr<const ShardMap> map)
-    : impl_(std::make_unique<Impl>(spec, std::move(map))) {}
+CopySplitter::CopySplitter(const CopySpec& spec, std::shared_ptr<const ShardMap> map,
+                           ClientEncoding client_encoding)
+    : impl_(std::make_unique<Impl>(spec, std::move(map), client_encoding)) {}
 
 CopySplitter::~CopySplitter() = default;
 

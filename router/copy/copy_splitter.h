@@ -5,8 +5,7 @@
 // CopyData messages may be cut anywhere. Rows are not changed: what a shard gets is a concatenation
 // of the client's own bytes, with the header in front for each shard and the binary trailer behind.
 // Only key fields are read: whatever else is wrong with a row, its shard finds out, and the COPY
-// fails as a whole. The bytes must be in an encoding whose multi-byte characters hold no ASCII
-// bytes, and where a key is text, in the server's own.
+// fails as a whole. Keys beyond ASCII are read where ToUtf8 knows their encoding.
 #pragma once
 
 #include <absl/status/status.h>
@@ -34,7 +33,10 @@ class CopySplitter {
   // A row longer than this is an error (54000): a hostile stream must not fill memory.
   static constexpr size_t kMaxRowBytes = 64 << 20;
 
-  CopySplitter(const CopySpec& spec, std::shared_ptr<const ShardMap> map);
+  // `client_encoding`: the session's, not one that EmbedsAscii. The spec's goes before it, but for
+  // the binary format, where PostgreSQL does not look at the option.
+  CopySplitter(const CopySpec& spec, std::shared_ptr<const ShardMap> map,
+               ClientEncoding client_encoding);
   ~CopySplitter();
 
   // Appends the pieces of all rows that `bytes` completes. Adjacent rows of one shard are one

@@ -7,9 +7,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "router/copy/copy_row.h"
+#include "sharding/client_encoding.h"
 #include "sharding/shard_map.h"
 
 namespace meridian {
@@ -26,9 +28,10 @@ class RowLocator {
         binary_(binary),
         modifiers_(std::move(modifiers)) {}
 
-  // One field per key column. 23502 for a NULL, the type's own errors for a value that is none,
-  // 0A000 for one that only the server can read or that the column rounds or cuts.
-  absl::StatusOr<ShardIndex> Locate(absl::Span<const CopyField> fields, uint64_t line);
+  // One field per key column, in this encoding. 23502 for a NULL, the type's own errors for a value
+  // that is none, 0A000 for one that only the server can read or that the column rounds or cuts.
+  absl::StatusOr<ShardIndex> Locate(absl::Span<const CopyField> fields, ClientEncoding encoding,
+                                    uint64_t line);
 
  private:
   const std::shared_ptr<const ShardMap> map_;
@@ -36,6 +39,7 @@ class RowLocator {
   const bool binary_;
   const std::vector<int32_t> modifiers_;
   KeyTuple key_;
+  std::string converted_;  // scratch
 };
 
 }  // namespace meridian

@@ -181,8 +181,12 @@ class CopyPlanner {
       } else if (name == "force_not_null") {
         Force(option.value(), &spec->force_not_null);
       } else if (name == "encoding") {
-        return Refused("COPY into a sharded table with the option ENCODING is not supported",
-                       "SET client_encoding to the data's encoding instead.");
+        spec->encoding = ClientEncodingByName(value);
+        if (spec->encoding.has_value() && EmbedsAscii(*spec->encoding)) {
+          return Refused(
+              fmt::format("COPY of a sharded table in the encoding \"{}\" is not supported", value),
+              "Use ENCODING 'UTF8' and convert the data.");
+        }
       } else if (name != "freeze" && name != "force_quote" && IsNewer(planning_.schema)) {
         // DEFAULT of PostgreSQL 16, for one, gives a key that the data does not show.
         return Refused(

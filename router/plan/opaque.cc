@@ -54,6 +54,15 @@ Ref<const Statement> PlanOpaque(std::string_view part, bool is_syntax_error,
         "Meridian does not know",
         "Choose a shard with SET meridian.shard.");
   }
+  if (!statement->is_syntax_error && !IsUtf8(planning.context.encoding) && !IsAscii(part)) {
+    // It may be a SET, or DDL.
+    statement->pin = PinReason::kOpaqueSetting;
+    statement->changes_schema = statement->verb == Verb::kDdl;
+    program->refusal = Refused(
+        "this statement has characters beyond ASCII where only UTF8 is read: in a name, or in a "
+        "command other than a query",
+        "SET client_encoding TO 'UTF8'.");
+  }
   statement->route = std::move(program);
   return Ref<const Statement>(statement.get());
 }

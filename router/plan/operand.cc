@@ -69,8 +69,14 @@ OperandValue ReadText(KeyType type, KeyType column, std::string_view text) {
   return Convert(FromStatus(ParseKeyText(type, text)), type, column);
 }
 
-OperandValue ReadBinary(KeyType type, KeyType column, std::string_view bytes) {
+OperandValue ReadBinary(KeyType type, KeyType column, std::string_view bytes,
+                        ClientEncoding encoding) {
   if (!Comparable(type, column)) return Just(Kind::kUnknown);
+  if (type == KeyType::kText) {
+    std::string scratch;
+    const auto text = ToUtf8(encoding, bytes, &scratch);
+    return text.has_value() ? FromStatus(ParseKeyBinary(type, *text)) : Just(Kind::kUnknown);
+  }
   return Convert(FromStatus(ParseKeyBinary(type, bytes)), type, column);
 }
 
@@ -97,12 +103,31 @@ OperandValue ReadNumber(const Operand& operand, LiteralKind kind, std::string_vi
   return ReadText(KeyType::kNumeric, column, number);
 }
 
+// What a server finds in a literal, in UTF-8. It converts the text before it reads escapes, whose
+// bytes are in the database's encoding already.
+std::optional<std::string_view> TextOfLiteral(const Values& values, const Literal& literal,
+                                              bool standard_conforming_strings,
+                                              std::string* scratch) {
+  if (IsUtf8(values.encoding) || literal.range.end > values.text.size()) {
+    return DecodeLiteral(values.text, literal, standard_conforming_strings, scratch);
+  }
+  std::string converted;
+  const auto bytes = ToUtf8(
+      values.encoding, values.text.substr(literal.range.begin, literal.range.size()), &converted);
+  if (!bytes.has_value()) return std::nullopt;
+  std::string decoded;
+  const auto text = DecodeLiteral(*bytes, {{0, static_cast<uint32_t>(bytes->size())}, literal.kind},
+                                  standard_conforming_strings, &decoded);
+  if (!text.has_value()) return std::nullopt;
+  return scratch->assign(*text);
+}
+
 OperandValue ReadLiteral(const Operand& operand, KeyType column, const Values& values,
                          bool standard_conforming_strings) {
   if (operand.index >= values.literals.size()) return Just(Kind::kUnknown);
   const Literal& literal = values.literals[operand.index];
   std::string scratch;
-  const auto text = DecodeLiteral(values.text, literal, standard_conforming_strings, &scratch);
+  const auto text = TextOfLiteral(values, literal, standard_conforming_strings, &scratch);
   if (!text.has_value()) return Just(Kind::kUnknown);
   if (literal.kind == LiteralKind::kInteger || literal.kind == LiteralKind::kNumeric) {
     return ReadNumber(operand, literal.kind, *text, column);
@@ -127,21 +152,27 @@ OperandValue ReadShared(KeyType column, const Parameter& parameter) {
   return column == KeyType::kUuid || column == KeyType::kBytea ? value : Just(Kind::kUnknown);
 }
 
-OperandValue ReadUndeclared(const Operand& operand, KeyType column, const Parameter& parameter) {
+OperandValue ReadUndeclared(const Operand& operand, KeyType column, const Parameter& parameter,
+                            ClientEncoding encoding) {
   const KeyType type = operand.cast.value_or(column);
   if (!Comparable(type, column)) return Just(Kind::kUnknown);
   if (operand.shared_parameter) return ReadShared(column, parameter);
-  return parameter.binary ? ReadBinary(type, column, *parameter.value)
+  return parameter.binary ? ReadBinary(type, column, *parameter.value, encoding)
                           : ReadText(type, column, *parameter.value);
 }
 
 OperandValue ReadParameter(const Operand& operand, KeyType column, const Values& values) {
   // Fewer values than the statement has parameters: the server refuses the Bind.
   if (operand.index >= values.parameters.size()) return Just(Kind::kServerError);
-  const Parameter& parameter = values.parameters[operand.index];
+  Parameter parameter = values.parameters[operand.index];
   if (!parameter.value.has_value()) return Just(Kind::kNull);
+  std::string scratch;
+  if (!parameter.binary) {
+    parameter.value = ToUtf8(values.encoding, *parameter.value, &scratch);
+    if (!parameter.value.has_value()) return Just(Kind::kUnknown);
+  }
   if (parameter.type == 0 || parameter.type == kUnknownOid) {
-    return ReadUndeclared(operand, column, parameter);
+    return ReadUndeclared(operand, column, parameter, values.encoding);
   }
   const std::optional<KeyType> declared = KeyTypeByOid(parameter.type);
   if (!declared.has_value()) return Just(Kind::kUnknown);
@@ -151,19 +182,24 @@ OperandValue ReadParameter(const Operand& operand, KeyType column, const Values&
     if (*declared != KeyType::kText) return Just(Kind::kUnknown);
     return ReadText(*operand.cast, column, *parameter.value);
   }
-  return parameter.binary ? ReadBinary(*declared, column, *parameter.value)
+  return parameter.binary ? ReadBinary(*declared, column, *parameter.value, values.encoding)
                           : ReadText(*declared, column, *parameter.value);
 }
 
-void ReadElements(const std::vector<std::optional<std::string>>& texts, KeyType type,
-                  KeyType column, bool binary, std::vector<OperandValue>* elements) {
-  for (const std::optional<std::string>& text : texts) {
-    if (!text.has_value()) {
-      elements->push_back(Just(Kind::kNull));
-    } else {
-      elements->push_back(binary ? ReadBinary(type, column, *text) : ReadText(type, column, *text));
-    }
+template <typename Read>
+void ReadElements(const ArrayElements& array, Read read, std::vector<OperandValue>* elements) {
+  for (const std::optional<std::string>& element : array.values) {
+    elements->push_back(element.has_value() ? read(*element) : Just(Kind::kNull));
   }
+}
+
+bool ReadTextArray(std::string_view text, KeyType type, KeyType column,
+                   std::vector<OperandValue>* elements) {
+  const std::optional<ArrayElements> array = ParseTextArray(text);
+  if (!array.has_value()) return false;
+  ReadElements(
+      *array, [&](std::string_view element) { return ReadText(type, column, element); }, elements);
+  return true;
 }
 
 bool ReadArrayParameter(const Operand& operand, KeyType column, const Values& values,
@@ -184,14 +220,18 @@ bool ReadArrayParameter(const Operand& operand, KeyType column, const Values& va
     return false;
   }
   if (!Comparable(type, column)) return false;
-  const std::optional<ArrayElements> array =
-      parameter.binary ? ParseBinaryArray(*parameter.value) : ParseTextArray(*parameter.value);
-  if (!array.has_value()) return false;
-  if (parameter.binary && !array->values.empty()) {
-    const std::optional<KeyType> element_type = KeyTypeByOid(array->type);
-    if (element_type != type) return false;
+  if (!parameter.binary) {
+    std::string scratch;
+    const auto text = ToUtf8(values.encoding, *parameter.value, &scratch);
+    return text.has_value() && ReadTextArray(*text, type, column, elements);
   }
-  ReadElements(array->values, type, column, parameter.binary, elements);
+  const std::optional<ArrayElements> array = ParseBinaryArray(*parameter.value);
+  if (!array.has_value()) return false;
+  if (!array->values.empty() && KeyTypeByOid(array->type) != type) return false;
+  ReadElements(
+      *array,
+      [&](std::string_view bytes) { return ReadBinary(type, column, bytes, values.encoding); },
+      elements);
   return true;
 }
 
@@ -218,14 +258,11 @@ bool ReadArrayOperand(const Operand& operand, KeyType type, const Values& values
   }
   if (operand.index >= values.literals.size()) return false;
   std::string scratch;
-  const auto text = DecodeLiteral(values.text, values.literals[operand.index],
-                                  standard_conforming_strings, &scratch);
+  const auto text =
+      TextOfLiteral(values, values.literals[operand.index], standard_conforming_strings, &scratch);
   const KeyType element_type = operand.cast.value_or(type);
-  if (!text.has_value() || !Comparable(element_type, type)) return false;
-  const std::optional<ArrayElements> array = ParseTextArray(*text);
-  if (!array.has_value()) return false;
-  ReadElements(array->values, element_type, type, /*binary=*/false, elements);
-  return true;
+  return text.has_value() && Comparable(element_type, type) &&
+         ReadTextArray(*text, element_type, type, elements);
 }
 
 }  // namespace meridian

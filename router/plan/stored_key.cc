@@ -30,7 +30,8 @@ absl::Status CheckStoredKey(const OperandValue& value, KeyType type, int32_t mod
       fmt::format("only the server can tell what distribution key column \"{}\" of {} would hold",
                   column, table.ToString()),
       "Write the key in its type's standard form: an integer in digits, text in quotes, a date or "
-      "time in ISO 8601 with its time zone.");
+      "time in ISO 8601 with its time zone; characters beyond ASCII in client_encoding UTF8 or "
+      "LATIN1.");
 }
 
 }  // namespace meridian

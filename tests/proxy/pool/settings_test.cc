@@ -95,10 +95,11 @@ TEST(SettingsChangeSql, LeavesTheRoleBeforeAnythingElseIsSet) {
 // A backslash or quote may be half of a character in the encoding that the server reads.
 TEST(SettingsChangeSql, TextBeyondAsciiIsSentAsDigits) {
   SettingsRegistry registry;
-  EXPECT_EQ(Change(registry, {}, {{"application_name", "\x83'"}, {"client_encoding", "SJIS"}}),
-            "SELECT pg_catalog.set_config('application_name', "
-            "pg_catalog.convert_from(pg_catalog.decode('8327', 'hex'), 'SJIS'), false), "
-            "pg_catalog.set_config('client_encoding', 'SJIS', false)");
+  EXPECT_EQ(
+      Change(registry, {}, {{"application_name", "\xc3\xbc'"}, {"client_encoding", "LATIN1"}}),
+      "SELECT pg_catalog.set_config('application_name', "
+      "pg_catalog.convert_from(pg_catalog.decode('c3bc27', 'hex'), 'UTF8'), false), "
+      "pg_catalog.set_config('client_encoding', 'LATIN1', false)");
   EXPECT_EQ(Change(registry, {}, {{"a", "\xc3\xbc"}}),
             "SELECT pg_catalog.set_config('a', pg_catalog.convert_from("
             "pg_catalog.decode('c3bc', 'hex'), pg_catalog.getdatabaseencoding()), false)");

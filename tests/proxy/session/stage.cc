@@ -62,7 +62,8 @@ Stage::Client& Stage::client(char name) {
                              .pid = 1,
                              .user = "postgres",
                              .database = "shop",
-                             .default_search_path = "\"$user\", public"};
+                             .default_search_path = "\"$user\", public",
+                             .default_client_encoding = "UTF8"};
     if (options_.session_mode.find(name) != std::string::npos) {
       identity.pool_mode = PoolMode::kSession;
     }

@@ -43,7 +43,7 @@ void Split(benchmark::State& state, CopyFormat format, const std::string& filler
   const auto map = Hashed();
   std::vector<CopySplitter::Piece> pieces;
   for (auto _ : state) {
-    CopySplitter splitter(spec, map);
+    CopySplitter splitter(spec, map, ClientEncoding::kUtf8);
     for (size_t at = 0; at < data.size(); at += kChunkBytes) {
       pieces.clear();
       if (!splitter.Feed(std::string_view(data).substr(at, kChunkBytes), &pieces).ok()) {

@@ -27,6 +27,9 @@ CopySpec SpecOf(std::string_view options) {
   spec.field_count = 2;
   spec.key_fields = {static_cast<size_t>(options[1] & 1)};
   spec.header = (options[1] & 2) != 0;
+  constexpr ClientEncoding kEncodings[] = {ClientEncoding::kUtf8, ClientEncoding::kSqlAscii,
+                                           ClientEncoding::kLatin1, ClientEncoding::kEucJp};
+  spec.encoding = kEncodings[static_cast<unsigned char>(options[1]) >> 6];
   if (spec.format == CopyFormat::kCsv) {
     spec.delimiter = ',';
     spec.null_text = (options[1] & 4) != 0 ? "7" : "";
@@ -41,7 +44,7 @@ CopySpec SpecOf(std::string_view options) {
 // That the pieces are runs of the stream, in its order.
 void CheckRuns(const CopySpec& spec, std::string_view data) {
   static const auto map = BigintMap();
-  CopySplitter splitter(spec, map);
+  CopySplitter splitter(spec, map, ClientEncoding::kUtf8);
   std::vector<CopySplitter::Piece> pieces;
   size_t behind = 0;
   if (!splitter.Feed(data, &pieces).ok()) return;

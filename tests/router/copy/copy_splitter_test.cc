@@ -66,7 +66,7 @@ TEST(CopyText, SendsEachRowToItsShard) {
 }
 
 TEST(CopyText, JoinsAdjacentRowsOfAShard) {
-  CopySplitter splitter(Text(), BigintMap());
+  CopySplitter splitter(Text(), BigintMap(), ClientEncoding::kUtf8);
   std::vector<CopySplitter::Piece> pieces;
   ASSERT_TRUE(splitter.Feed("1\ta\n2\tb\n150\tc\n3\td\n", &pieces).ok());
   ASSERT_EQ(pieces.size(), 3u);
@@ -78,6 +78,32 @@ TEST(CopyText, FindsTheKeyInAnyField) {
               ElementsAre(Pair(0, "a\t1\n"), Pair(1, "b\t150\n")));
   EXPECT_THAT(Split(Text(1), "a\\\tb\t150\n\\N\t1\n").by_shard,
               ElementsAre(Pair(0, "\\N\t1\n"), Pair(1, "a\\\tb\t150\n")));
+}
+
+// Two shards: below "é" (C3 A9 in UTF-8), and the rest.
+std::shared_ptr<const ShardMap> TextMap() {
+  return MapOf({{KeyType::kText, false}}, {KeyTuple{KeyValue(std::string("\xc3\xa9"))}});
+}
+
+TEST(CopyEncoding, AKeyIsLocatedByItsUtf8) {
+  CopySpec spec = Text();
+  spec.encoding = ClientEncoding::kLatin1;
+  EXPECT_THAT(SplitCopy(spec, TextMap(), "\xe8\t1\n\xe9\t2\n").by_shard,
+              ElementsAre(Pair(0, "\xe8\t1\n"), Pair(1, "\xe9\t2\n")));
+  // Escapes are bytes of the database's encoding.
+  EXPECT_THAT(SplitCopy(spec, TextMap(), "\\xc3\\xa8\t1\n").by_shard,
+              ElementsAre(Pair(0, "\\xc3\\xa8\t1\n")));
+  // The NULL string is in the encoding of the statement, which is UTF-8 here.
+  spec.null_text = "\xc3\xa8";
+  EXPECT_EQ(SplitCopy(spec, TextMap(), "\xe8\t1\n").sqlstate(), "23502");
+}
+
+TEST(CopyEncoding, AKeyThatCannotBeConvertedIsRefused) {
+  CopySpec spec = Text();
+  spec.encoding = ClientEncoding::kEucJp;
+  EXPECT_EQ(SplitCopy(spec, TextMap(), "\xa4\xa2\t1\n").sqlstate(), "0A000");
+  EXPECT_THAT(SplitCopy(spec, TextMap(), "a\t\xa4\xa2\n").by_shard,
+              ElementsAre(Pair(0, "a\t\xa4\xa2\n")));
 }
 
 TEST(CopyText, KeepsAnEscapedNewlineInTheRow) {
@@ -283,7 +309,7 @@ TEST(CopyBinary, RefusesBadData) {
 }
 
 TEST(CopySplitter, RefusesARowWithoutEnd) {
-  CopySplitter splitter(Text(), BigintMap());
+  CopySplitter splitter(Text(), BigintMap(), ClientEncoding::kUtf8);
   const std::string chunk(8 << 20, 'x');
   std::vector<CopySplitter::Piece> pieces;
   absl::Status status = splitter.Feed("1\t", &pieces);
@@ -292,7 +318,7 @@ TEST(CopySplitter, RefusesARowWithoutEnd) {
 }
 
 TEST(CopySplitter, ReadsALongRowOfManyChunksOnce) {
-  CopySplitter splitter(Csv(1), BigintMap());
+  CopySplitter splitter(Csv(1), BigintMap(), ClientEncoding::kUtf8);
   std::vector<CopySplitter::Piece> pieces;
   ASSERT_TRUE(splitter.Feed("\"", &pieces).ok());
   for (int i = 0; i < 2000000; ++i) ASSERT_TRUE(splitter.Feed("\n,a", &pieces).ok());

@@ -49,7 +49,7 @@ struct SplitResult {
 inline SplitResult SplitCopy(const CopySpec& spec, const std::shared_ptr<const ShardMap>& map,
                              std::string_view data, size_t chunk_bytes = 0) {
   SplitResult result;
-  CopySplitter splitter(spec, map);
+  CopySplitter splitter(spec, map, ClientEncoding::kUtf8);
   const auto step = [&](auto&& call) {
     std::vector<CopySplitter::Piece> pieces;
     if (result.status.ok()) result.status = call(&pieces);

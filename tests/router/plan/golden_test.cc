@@ -1,6 +1,7 @@
 // Golden plans: tests/router/plan/golden/*.txt. A file is a world (world.h), then after a line
 // "---" cases: a statement, values of its parameters ("$1 int8 = 5", "$1 = null", "$1 int8 =
-// \x00..." in binary format), "hint: s1", "search_path: a, b", "scs: off" or "session" (to show
+// \x00..." in binary format), "hint: s1", "search_path: a, b", "scs: off", "encoding: LATIN2" (a
+// character of the file is then the byte of its code point, as in LATIN1) or "session" (to show
 // what the session is told), then lines "-> ...", one per part. MERIDIAN_UPDATE_GOLDEN=1 writes
 // what the router says now into the files.
 #include <gtest/gtest.h>
@@ -62,6 +63,20 @@ std::string FromHex(const std::string& hex) {
   return bytes;
 }
 
+// U+0080 to U+00FF as bytes.
+std::string ToBytes(const std::string& utf8) {
+  std::string bytes;
+  for (size_t i = 0; i < utf8.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(utf8[i]);
+    if (byte < 0x80 || i + 1 == utf8.size()) {
+      bytes.push_back(utf8[i]);
+    } else {
+      bytes.push_back(static_cast<char>((byte & 0x03) << 6 | (utf8[++i] & 0x3F)));
+    }
+  }
+  return bytes;
+}
+
 void ReadValue(const std::string& line, Case* c) {
   const size_t equal = line.find(" = ");
   std::istringstream head(line.substr(1, equal - 1));
@@ -91,6 +106,8 @@ Case ReadCase(const std::string& block) {
       c.hint = line.substr(6);
     } else if (line == "scs: off") {
       c.context.standard_conforming_strings = false;
+    } else if (line.starts_with("encoding: ")) {
+      c.context.encoding = ClientEncodingByName(line.substr(10)).value();
     } else if (line.starts_with("search_path: ")) {
       c.context.search_path.clear();
       std::istringstream names(line.substr(13));
@@ -101,7 +118,14 @@ Case ReadCase(const std::string& block) {
       c.text += (c.text.empty() ? "" : "\n") + line;
     }
   }
-  c.context.id = c.context.standard_conforming_strings ? 1 : 2;
+  if (!IsUtf8(c.context.encoding)) {
+    c.text = ToBytes(c.text);
+    for (auto& [index, bound] : c.bound) {
+      if (!bound.binary && bound.value.has_value()) bound.value = ToBytes(*bound.value);
+    }
+  }
+  c.context.id = (c.context.standard_conforming_strings ? 1 : 2) +
+                 2 * static_cast<uint32_t>(c.context.encoding);
   for (const std::string& name : c.context.search_path)
     c.context.id = c.context.id * 31 + name.size();
   return c;
@@ -184,6 +208,7 @@ std::string SessionText(const Statement& s, const std::string& text) {
     for (const size_t field : s.copy->key_fields) out << ":" << field;
     out << " [" << s.copy->delimiter << s.copy->quote << s.copy->escape << s.copy->null_text << "]"
         << (s.copy->header ? " header" : "");
+    if (s.copy->encoding.has_value()) out << " encoding:" << static_cast<int>(*s.copy->encoding);
     for (const bool force : s.copy->force_null) out << (force ? " force-null" : "");
     for (const bool force : s.copy->force_not_null) out << (force ? " force-not-null" : "");
   }
@@ -204,7 +229,7 @@ std::string PartText(const Router& router, const Case& c, const Analysis& analys
     parameters[index] = {bound.type, bound.binary, bound.value};
   }
   const std::string text = c.text.substr(part.range.begin, part.range.size());
-  const Values values{text, literals, parameters};
+  const Values values{text, literals, parameters, c.context.encoding};
   RouteHints hints;
   if (c.hint.has_value()) hints.shard = router.map().FindShard(*c.hint);
   const absl::StatusOr<Decision> decision = router.Decide(*part.statement, values, hints);
@@ -229,7 +254,9 @@ std::string PartText(const Router& router, const Case& c, const Analysis& analys
   EXPECT_FALSE(router.Candidates(*part.statement, hints).empty());
   if (c.session) result += SessionText(*part.statement, c.text);
   std::replace(result.begin(), result.end(), '\n', ' ');
-  return result;
+  if (IsUtf8(c.context.encoding)) return result;
+  std::string utf8;
+  return std::string(*ToUtf8(ClientEncoding::kLatin1, result, &utf8));
 }
 
 std::string Answer(Router* router, const Case& c) {

@@ -34,7 +34,8 @@ void Require(bool condition, const char* what, const std::string& text) {
 }
 
 // All that the session reads, in one line.
-std::string Summary(const Router& router, std::string_view text, const Analysis& analysis) {
+std::string Summary(const Router& router, std::string_view text, ClientEncoding encoding,
+                    const Analysis& analysis) {
   std::string summary;
   for (const Analysis::Part& part : analysis.parts) {
     const Statement& s = *part.statement;
@@ -51,7 +52,7 @@ std::string Summary(const Router& router, std::string_view text, const Analysis&
       literal.range.end -= part.range.begin;
       literals.push_back(literal);
     }
-    const Values values{text.substr(part.range.begin, part.range.size()), literals, {}};
+    const Values values{text.substr(part.range.begin, part.range.size()), literals, {}, encoding};
     for (const RouteHints& hints : {RouteHints{}, RouteHints{ShardIndex{1}}}) {
       const auto decision = router.Decide(s, values, hints);
       if (!decision.ok()) {
@@ -112,7 +113,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   text.resize(std::min(text.find('\0'), text.size()));  // the protocol's strings end there
   SqlContext context;
   context.standard_conforming_strings = size % 4 != 0;
-  context.id = context.standard_conforming_strings ? 1 : 2;
+  constexpr ClientEncoding kEncodings[] = {ClientEncoding::kUtf8, ClientEncoding::kLatin1,
+                                           ClientEncoding::kEucJp};
+  context.encoding = kEncodings[size % 3];
+  context.id =
+      (context.standard_conforming_strings ? 1 : 2) + 2 * static_cast<uint32_t>(context.encoding);
   Analysis first;
   router.Analyze(text, context, {}, &first);
   Analysis second;
@@ -121,8 +126,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fresh.Publish(world.map, world.schema);
   Analysis third;
   fresh.Analyze(text, context, {}, &third);
-  const std::string expected = Summary(fresh, text, third);
-  Require(Summary(router, text, first) == expected, "the cache differs", text);
-  Require(Summary(router, text, second) == expected, "the cache differs", text);
+  const std::string expected = Summary(fresh, text, context.encoding, third);
+  Require(Summary(router, text, context.encoding, first) == expected, "the cache differs", text);
+  Require(Summary(router, text, context.encoding, second) == expected, "the cache differs", text);
   return 0;
 }
