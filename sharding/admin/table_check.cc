@@ -131,6 +131,12 @@ absl::Status CheckKeyColumns(const AttachTable& command, const Distribution& dis
 absl::Status CheckSameDefinition(const TableName& table, const std::string& shard_a,
                                  const TableDefinition& a, const std::string& shard_b,
                                  const TableDefinition& b) {
+  if (a.encoding != b.encoding) {
+    return Refused(
+        fmt::format("the databases of shards \"{}\" and \"{}\" have the encodings {} and {}",
+                    shard_a, shard_b, a.encoding, b.encoding),
+        "Create the databases of all shards with the same encoding.");
+  }
   std::string difference;
   for (size_t i = 0; i < std::max(a.columns.size(), b.columns.size()); ++i) {
     const ColumnDefinition* left = i < a.columns.size() ? &a.columns[i] : nullptr;

@@ -24,6 +24,7 @@ absl::Status CheckKeyColumns(const AttachTable& command, const Distribution& dis
                              const TableDefinition& definition);
 
 // The same columns, types, collations in the same order; 42P17 with the first difference otherwise.
+// 0A000 for databases of different encodings.
 absl::Status CheckSameDefinition(const TableName& table, const std::string& shard_a,
                                  const TableDefinition& a, const std::string& shard_b,
                                  const TableDefinition& b);

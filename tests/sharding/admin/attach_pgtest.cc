@@ -112,6 +112,19 @@ TEST_F(AdminAttach, RefusesDefinitionsThatDiffer) {
   EXPECT_THAT(error_.detail, HasSubstr("character varying(5)"));
 }
 
+TEST_F(AdminAttach, RefusesDatabasesOfDifferentEncodings) {
+  const std::string name = QuoteIdentifier(dbname_);
+  Server(1).Connect().Query("DROP DATABASE " + name);
+  Server(1).Connect().Query("CREATE DATABASE " + name +
+                            " ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");
+  CreateShards(2);
+  ASSERT_EQ(Run("CREATE DISTRIBUTION d COLUMN TYPES text HASH"), "");
+  Everywhere("CREATE TABLE t (id text NOT NULL)");
+  EXPECT_EQ(Attach("d", "t", "id"),
+            "0A000 the databases of shards \"s1\" and \"s2\" have the encodings UTF8 and LATIN1");
+  EXPECT_FALSE(error_.hint.empty());
+}
+
 TEST_F(AdminAttach, RefusesWhatCannotBeCreated) {
   CreateShards(2);
   ASSERT_EQ(Run("CREATE DISTRIBUTION d COLUMN TYPES bigint HASH"), "");

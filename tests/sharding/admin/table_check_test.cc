@@ -95,6 +95,10 @@ TEST(TableCheck, DefinitionsMustBeEqual) {
   b = a;
   b.columns.pop_back();
   EXPECT_THAT(ToSqlError(check()).detail, HasSubstr("no column on shard \"s2\""));
+  b = a;
+  b.encoding = "LATIN1";
+  EXPECT_EQ(ToSqlError(check()).sqlstate, "0A000");
+  EXPECT_THAT(ToSqlError(check()).message, HasSubstr("UTF8 and LATIN1"));
 }
 
 TEST(TableCheck, WarnsOfWhatShardingMakesWeaker) {
