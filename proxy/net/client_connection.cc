@@ -17,6 +17,14 @@ constexpr size_t kBacklogLowBytes = 64 << 10;
 // How long a client that has closed its sending direction is still answered.
 constexpr uint64_t kHalfClosedUs = 2'000'000;
 
+std::string ReportedValue(const ParameterList& parameters, std::string_view name,
+                          std::string_view fallback) {
+  const auto found =
+      std::find_if(parameters.begin(), parameters.end(),
+                   [name](const auto& parameter) { return parameter.first == name; });
+  return found != parameters.end() ? found->second : std::string(fallback);
+}
+
 bool IsMeridianName(std::string_view name) { return name.starts_with("meridian."); }
 
 }  // namespace
@@ -315,11 +323,8 @@ void ClientConnection::FinishStart(const absl::StatusOr<ParameterList>& paramete
     Fatal(ToSqlError(parameters.status()));
     return;
   }
-  const auto encoding =
-      std::find_if(parameters->begin(), parameters->end(),
-                   [](const auto& parameter) { return parameter.first == "client_encoding"; });
-  const std::string encoding_name = encoding != parameters->end() ? encoding->second : "UTF8";
-  // ALTER ROLE ... SET client_encoding may have chosen it.
+  // What ALTER ROLE ... SET, or the server's configuration, may have chosen.
+  const std::string encoding_name = ReportedValue(*parameters, "client_encoding", "UTF8");
   if (const absl::Status readable = CheckClientEncoding(encoding_name); !readable.ok()) {
     worker_.metrics().logins_failed.Add();
     if (server != nullptr) worker_.pools().Return(*server, Release::kClean);
@@ -329,15 +334,18 @@ void ClientConnection::FinishStart(const absl::StatusOr<ParameterList>& paramete
   if (server != nullptr) pid_ = server->backend_pid;
   Greet(*parameters);
   stream_.Flush(login_out_);
-  session_ = std::make_unique<Session>(worker_,
-                                       SessionIdentity{.client_id = id_,
-                                                       .pid = pid(),
-                                                       .user = login_user_,
-                                                       .database = login_database_,
-                                                       .default_search_path = search_path,
-                                                       .default_client_encoding = encoding_name,
-                                                       .pool_mode = PoolModeOfLogin()},
-                                       startup_settings_, startup_meridian_);
+  session_ = std::make_unique<Session>(
+      worker_,
+      SessionIdentity{.client_id = id_,
+                      .pid = pid(),
+                      .user = login_user_,
+                      .database = login_database_,
+                      .default_search_path = search_path,
+                      .default_client_encoding = encoding_name,
+                      .default_conforming_strings =
+                          ReportedValue(*parameters, "standard_conforming_strings", "on") == "on",
+                      .pool_mode = PoolModeOfLogin()},
+      startup_settings_, startup_meridian_);
   session_->handle = this;
   stats_ = &worker_.StatsOf(login_database_);
   user_pools_ = &worker_.PoolsOf(login_database_, login_user_);

@@ -44,6 +44,7 @@ struct SessionIdentity {
   std::string database;
   std::string default_search_path;
   std::string default_client_encoding;
+  bool default_conforming_strings = true;
   PoolMode pool_mode = PoolMode::kTransaction;
 };
 

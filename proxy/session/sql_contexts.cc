@@ -58,7 +58,8 @@ const SqlContext& SqlContexts::Of(std::string_view user, const Defaults& default
                                                    : defaults.client_encoding)
           .value_or(ClientEncoding::kMuleInternal);
   const std::string* strings = FindSetting("standard_conforming_strings", session, local);
-  const bool conforming = strings == nullptr || IsOn(*strings);
+  const bool conforming =
+      strings != nullptr ? IsOn(*strings) : defaults.standard_conforming_strings;
 
   std::string key(acting);
   key.push_back('\0');

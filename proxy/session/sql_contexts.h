@@ -19,6 +19,7 @@ class SqlContexts {
   struct Defaults {
     std::string_view search_path;
     std::string_view client_encoding;
+    bool standard_conforming_strings = true;
   };
 
   // The context of a session of `user` with these settings: `local` (SET LOCAL) over `session` over

@@ -51,6 +51,28 @@ class TestSettings:
         run_all(connection, "UPDATE kv SET v = v WHERE k = 1")
         assert server.wire().rows("SHOW default_transaction_isolation") == [("read committed",)]
 
+    def test_strings_as_the_role_reads_them(self, cluster, meridian):
+        """standard_conforming_strings may be off by ALTER ROLE: then a backslash escapes."""
+        (verifier,) = cluster.shards[0].execute(
+            "SELECT rolpassword FROM pg_authid WHERE rolname = 'app'")[0]
+        for shard in cluster.shards:
+            shard.execute(f"CREATE ROLE loose LOGIN PASSWORD '{verifier}'; "
+                          "ALTER ROLE loose SET standard_conforming_strings = off")
+            shard.execute("GRANT SELECT ON kv TO loose", cluster.database)
+        try:
+            cluster.proxy.wait_until_serving("loose", "app")
+            connection = meridian.wire_before_login()
+            connection.login("loose", "app", cluster.database)
+            for key in (1, 2, 3, 4):
+                assert connection.rows(f"SELECT v FROM kv WHERE v <> 'it\\'s or k = 5' AND k = {key}"
+                                       ) == [(f"value {key}",)]
+        finally:
+            for shard in cluster.shards:
+                shard.execute("REVOKE SELECT ON kv FROM loose", cluster.database)
+                shard.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                              "WHERE usename = 'loose'")
+                shard.execute("DROP ROLE loose")
+
     def test_search_path_of_what_was_written_before(self, server):
         """Names are looked up when a statement is run, not when it was prepared or sent."""
         connection = server.wire()
