@@ -109,8 +109,8 @@ class ServerPools {
   void Forget(PoolClient& client);
   // Gives a server connection back, with every byte that it sent handled. What is left in `out` is
   // flushed: whole messages that have no answer. It is dropped where it stands within a message, or
-  // where the driver has not taken what is in `out`, or comes back kClean within a transaction. After
-  // kRollback its `settings` must be what holds after the ROLLBACK. A server that has
+  // where the driver has not taken what is in `out`, or comes back kClean within a transaction.
+  // After kRollback its `settings` must be what holds after the ROLLBACK. A server that has
   // `cancels_in_flight` is kept aside until they are done. May call OnServer of sessions that wait.
   void Return(Server& server, Release how);
   // A cancel request that counted in server.cancels_in_flight is done.

@@ -36,11 +36,18 @@ class Target:
         self.pid = pid
         self.modes = modes
 
-    def pgbench(self, script: pathlib.Path, mode: str, clients: int, *length: str) -> str:
+    def pgbench_command(self, script: pathlib.Path, mode: str, clients: int, *length: str) -> dict:
+        """The arguments of subprocess.Popen."""
         env = {**os.environ, "PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGUSER": "app",
                "PGPASSWORD": "app", "PGDATABASE": "shop"}
-        return process.run([BINDIR / "pgbench", "-n", "-M", mode, "-f", script, "-c", clients,
-                            "-D", f"rows={ROWS}", *length], env=env).stdout
+        program = [BINDIR / "pgbench", "-n", "-M", mode, "-f", script, "-c", clients,
+                   "-D", f"rows={ROWS}", *length]
+        return {"args": [str(part) for part in program], "env": env,
+                "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+
+    def pgbench(self, *arguments) -> str:
+        command = self.pgbench_command(*arguments)
+        return process.run(command["args"], env=command["env"]).stdout
 
 
 class PgBouncer:
