@@ -1,11 +1,7 @@
 // The extended query protocol: Parse, Bind, Describe, Execute, Close, Flush, Sync.
 //
-// A batch is what stands between two Syncs. Its messages go to the server of the first Bind that
-// names a shard; messages before that (Parse, Describe) wait for it, at most until Flush or Sync.
-// Statements that are the session's own business (BEGIN, SET meridian.shard) are answered in their
-// place without a server.
-
-#include <algorithm>
+// Each handler takes one message; batch.cc finds it a server. Statements that are the session's own
+// business (BEGIN, SET meridian.shard) are answered in their place without one.
 
 #include "proxy/session/session.h"
 #include "proxy/session/statement_kinds.h"
@@ -13,12 +9,6 @@
 
 namespace meridian {
 namespace {
-
-std::string EmptyMessage(char type) {
-  std::string bytes;
-  wire::AppendEmptyMessage(bytes, type);
-  return bytes;
-}
 
 std::string NoParameters() {
   std::string bytes;
@@ -31,8 +21,6 @@ std::string Complete(std::string_view tag) {
   wire::AppendCommandComplete(bytes, tag);
   return bytes;
 }
-
-constexpr size_t kPreparedPerServerMax = 500;
 
 }  // namespace
 
@@ -116,7 +104,7 @@ Session::Progress Session::HandleParse(std::string_view body) {
   if ((statement != nullptr && IsSessionVerb(*statement)) || prepared->known_good()) {
     // It is accepted; a server gets it only if one must execute it.
     unplaced.local = true;
-    unplaced.bytes = EmptyMessage(wire::kParseComplete);
+    unplaced.bytes = wire::EmptyMessage(wire::kParseComplete);
   }
   unplaced_.push_back(std::move(unplaced));
   return Progress::kDone;
@@ -188,7 +176,7 @@ Session::Progress Session::HandleBind(std::string_view body) {
     unplaced_.push_back({.request = wire::kBind,
                          .prepared = {},
                          .name = {},
-                         .bytes = EmptyMessage(wire::kBindComplete),
+                         .bytes = wire::EmptyMessage(wire::kBindComplete),
                          .local = true});
     return Progress::kDone;
   }
@@ -255,184 +243,6 @@ std::optional<ShardIndex> Session::ShardOfPortal(std::string_view name) const {
   return std::nullopt;
 }
 
-// Makes the shard's server the batch's. A batch that has only asked so far (Parse, Describe) may
-// change its server; one that has executed something may not, if that could have written: the two
-// halves would not be one transaction.
-Session::Progress Session::UseBatchServer(ShardIndex shard, Participant** participant,
-                                          absl::Status* error, Join join) {
-  if (batch_server_ != nullptr) {
-    Participant* const current = FindParticipant(*batch_server_);
-    const bool joined = join == Join::kNot || !transaction_.open() || current->in_transaction;
-    if (current->shard == shard && joined) {
-      *participant = current;
-      return Progress::kDone;
-    }
-    if (batch_wrote_ && !transaction_.open()) {
-      *error = Refused(
-          "statements of one pipeline without Sync between them would write on several shards",
-          "Send Sync after each statement, or use a transaction per shard.");
-      return Progress::kDone;
-    }
-    EndServerBatch(Pending::Show::kSwallow);
-    return Progress::kBlocked;
-  }
-  auto enlisted = Enlist(shard, join);
-  if (!enlisted.ok()) {
-    *error = enlisted.status();
-    return Progress::kDone;
-  }
-  if (*enlisted == nullptr) return Progress::kBlocked;
-  *participant = *enlisted;
-  batch_server_ = (*enlisted)->server;
-  active_ = batch_server_;
-  return Progress::kDone;
-}
-
-// Sends Sync to the batch's server; what follows may go to another.
-void Session::EndServerBatch(Pending::Show show, Pending::Purpose purpose) {
-  wire::AppendSync(batch_server_->out.Own());
-  pending_.Add(wire::kSync, show, purpose);
-  active_ = batch_server_;
-  batch_server_ = nullptr;
-}
-
-// Sends what has waited for a server.
-void Session::PlaceOn(Participant& participant) {
-  for (Unplaced& unplaced : unplaced_) {
-    if (unplaced.local) {
-      EmitLocal(std::move(unplaced.bytes), std::move(unplaced.name));
-      continue;
-    }
-    Server& server = *participant.server;
-    const PreparedText& prepared = *unplaced.prepared;
-    if (unplaced.request == wire::kParse) {
-      if (!unplaced.name.empty() && server.prepared.Touch(prepared.id)) {
-        EmitLocal(EmptyMessage(wire::kParseComplete), std::move(unplaced.name));
-        continue;
-      }
-      SendParse(participant, prepared, Pending::Show::kForward);
-      if (!unplaced.name.empty()) pending_.back().MakeDetail().name = std::move(unplaced.name);
-    } else {
-      EnsurePrepared(participant, prepared);
-      wire::MessageBuilder(server.out.Own(), wire::kDescribe).U8('S').String(prepared.ServerName());
-      pending_.Add(wire::kDescribe);
-    }
-  }
-  unplaced_.clear();
-}
-
-// Where a statement is parsed or described that nobody has bound yet: best where it will run. That
-// is not known; so in a transaction a shard that has not joined does not join for this alone, which
-// would bind a server connection until COMMIT that may never be needed.
-Session::Join Session::ChooseForParse(const PreparedText& prepared, ShardIndex* shard) {
-  *shard = AtHand();
-  if (batch_server_ != nullptr) return Join::kNot;
-  const Statement* statement = StatementOf(prepared);
-  const auto hints = Hints();
-  const ShardSet candidates = statement != nullptr && hints.ok()
-                                  ? host_.router().Candidates(*statement, *hints)
-                                  : ShardSet();
-  for (const Participant& participant : participants_) {
-    if (participant.in_transaction &&
-        (candidates.empty() || candidates.Contains(participant.shard))) {
-      *shard = participant.shard;
-      return Join::kTransaction;
-    }
-  }
-  if (!candidates.empty() && !candidates.Contains(*shard)) *shard = candidates.first();
-  // What SET LOCAL has set may change what the statement means.
-  return transaction_.open() && transaction_.replays() ? Join::kTransaction : Join::kNot;
-}
-
-// At Flush or Sync: what still waits goes to the server at hand; nothing to do where there is
-// nothing for a server.
-Session::Progress Session::PlaceUnplaced() {
-  const auto needs_server = std::find_if(unplaced_.begin(), unplaced_.end(),
-                                         [](const Unplaced& unplaced) { return !unplaced.local; });
-  if (needs_server == unplaced_.end()) {
-    for (Unplaced& unplaced : unplaced_) {
-      EmitLocal(std::move(unplaced.bytes), std::move(unplaced.name));
-    }
-    unplaced_.clear();
-    return Progress::kDone;
-  }
-  ShardIndex shard;
-  const Join join = ChooseForParse(*needs_server->prepared, &shard);
-  Participant* participant = nullptr;
-  absl::Status status;
-  if (UseBatchServer(shard, &participant, &status, join) == Progress::kBlocked) {
-    return Progress::kBlocked;
-  }
-  if (!status.ok()) {
-    unplaced_.clear();
-    FailBatch(status);
-    return Progress::kDone;
-  }
-  PlaceOn(*participant);
-  return Progress::kDone;
-}
-
-void Session::SendParse(Participant& participant, const PreparedText& prepared,
-                        Pending::Show show) {
-  Server& server = *participant.server;
-  if (!prepared.interned()) {
-    wire::AppendParse(server.out.Own(), {}, prepared.text, prepared.parameter_types);
-    server.unnamed_statement = prepared.id;
-  } else {
-    if (server.prepared.size() >= kPreparedPerServerMax) EvictPrepared(server);
-    wire::AppendParse(server.out.Own(), prepared.ServerName(), prepared.text,
-                      prepared.parameter_types);
-    server.prepared.Add(prepared.id);
-  }
-  pending_.Add(wire::kParse, show).prepared_id = prepared.id;
-}
-
-void Session::EvictPrepared(Server& server) {
-  const uint64_t victim = server.prepared.LeastRecent();
-  server.prepared.Remove(victim);
-  wire::AppendClose(server.out.Own(), 'S', PreparedText::ServerNameOf(victim));
-  pending_.Add(wire::kClose, Pending::Show::kSwallow);
-  host_.metrics().prepared_evicted.Add();
-}
-
-void Session::EnsurePrepared(Participant& participant, const PreparedText& prepared) {
-  Server& server = *participant.server;
-  const bool there = prepared.interned() ? server.prepared.Touch(prepared.id)
-                                         : server.unnamed_statement == prepared.id;
-  if (there) return;
-  host_.metrics().prepared_injected.Add();
-  if (prepared.kind == PreparedText::Kind::kProtocol) {
-    SendParse(participant, prepared, Pending::Show::kSwallow);
-    return;
-  }
-  // PREPARE by the extended protocol, so that it stays within the batch.
-  std::string& own = server.out.Own();
-  wire::AppendParse(own, {}, ServerPrepareSql(prepared), {});
-  wire::MessageBuilder(own, wire::kBind).U8(0).U8(0).U16(0).U16(0).U16(0);
-  wire::MessageBuilder(own, wire::kExecute).U8(0).U32(0);
-  for (const char request : {wire::kParse, wire::kBind, wire::kExecute}) {
-    pending_.Add(request, Pending::Show::kSwallow);
-  }
-  server.unnamed_statement = 0;
-  server.prepared.Add(prepared.id);
-}
-
-void Session::SendBind(Participant& participant, const PreparedText& prepared,
-                       std::string_view portal, std::string_view rest) {
-  Server& server = *participant.server;
-  std::string& own = server.out.Own();
-  const std::string& name = prepared.ServerName();
-  // The checked length limit leaves room for the longer name: a message that would pass it was
-  // refused by Process.
-  const size_t length = 4 + portal.size() + 1 + name.size() + 1 + rest.size();
-  own.push_back(wire::kBind);
-  wire::AppendU32(own, static_cast<uint32_t>(length));
-  wire::AppendString(own, portal);
-  wire::AppendString(own, name);
-  server.out.Borrow(rest);
-  pending_.Add(wire::kBind);
-}
-
 Session::Progress Session::HandleDescribe(std::string_view body) {
   const auto view = wire::ParseDescribe(body);
   if (!pending_.empty() && batch_server_ == nullptr) return Progress::kBlocked;
@@ -479,7 +289,7 @@ Session::Progress Session::HandleDescribe(std::string_view body) {
 }
 
 std::string Session::LocalRowDescription(const Statement& statement) {
-  if (statement.verb != Verb::kShow) return EmptyMessage(wire::kNoData);
+  if (statement.verb != Verb::kShow) return wire::EmptyMessage(wire::kNoData);
   std::string bytes;
   wire::AppendTextRowDescription(bytes, {statement.name});
   return bytes;
@@ -605,7 +415,7 @@ Session::Progress Session::HandleClose(std::string_view body) {
   unplaced_.push_back({.request = wire::kClose,
                        .prepared = {},
                        .name = {},
-                       .bytes = EmptyMessage(wire::kCloseComplete),
+                       .bytes = wire::EmptyMessage(wire::kCloseComplete),
                        .local = true});
   if (batch_server_ != nullptr) PlaceOn(*FindParticipant(*batch_server_));
   return Progress::kDone;
@@ -634,81 +444,6 @@ Session::Progress Session::HandleSync() {
   EndBatch();
   FinishQuery();
   return Progress::kDone;
-}
-
-void Session::EndBatch() {
-  unplaced_.clear();
-  unconfirmed_.clear();
-  batch_open_ = batch_executed_ = batch_wrote_ = skip_until_sync_ = false;
-  batch_changes_encoding_ = false;
-}
-
-// Before a Query or a FunctionCall: a batch that is open ends as by Sync, but its ReadyForQuery is
-// not shown. If it cannot be committed, query_failed_: what has come is not run.
-Session::Progress Session::EndBatchBeforeQuery() {
-  if (batch_open_) {
-    if (PlaceUnplaced() == Progress::kBlocked) return Progress::kBlocked;
-    if (batch_server_ != nullptr) {
-      EndServerBatch(Pending::Show::kSwallow, Pending::Purpose::kSyncOfQuery);
-    }
-    EndBatch();
-  }
-  return pending_.empty() ? Progress::kDone : Progress::kBlocked;
-}
-
-// An error of our own. Where the batch has a server, the server must fail too, so that what it has
-// executed in this batch is undone: it is sent something that fails, and the client sees our error
-// in place of that.
-void Session::FailBatch(const absl::Status& status) {
-  const SqlError error = ToSqlError(status);
-  host_.metrics().errors_synthesised.Add();
-  std::string bytes;
-  wire::AppendError(bytes, wire::Severity::kError, error);
-  CountStatement(error.sqlstate == sqlstate::kFeatureNotSupported ? Outcome::kRefused
-                                                                  : Outcome::kError);
-  if (batch_server_ != nullptr) {
-    Participant& participant = *FindParticipant(*batch_server_);
-    PlaceOn(participant);
-    wire::AppendParse(participant.server->out.Own(), {}, "refused by Meridian", {});
-    participant.server->unnamed_statement = 0;
-    pending_.Add(wire::kParse, Pending::Show::kReplaceError).MakeDetail().bytes = std::move(bytes);
-    wire::AppendEmptyMessage(participant.server->out.Own(), wire::kFlush);
-  } else {
-    // What was asked before and has an answer without a server is answered; the rest is skipped.
-    for (Unplaced& unplaced : unplaced_) {
-      if (unplaced.local) EmitLocal(std::move(unplaced.bytes), std::move(unplaced.name));
-    }
-    unplaced_.clear();
-    ForgetUnconfirmed();
-    EmitLocal(std::move(bytes));
-    transaction_.Fail();
-  }
-  skip_until_sync_ = true;
-}
-
-// A Parse that failed, or was skipped because of an error before it, leaves no name behind.
-void Session::ForgetUnconfirmed() {
-  for (const std::string& name : unconfirmed_) {
-    const auto found = prepared_.find(name);
-    if (found != prepared_.end()) prepared_.erase(found);
-  }
-  unconfirmed_.clear();
-}
-
-void Session::EmitLocal(std::string bytes, std::string name) {
-  if (pending_.empty()) {
-    out.Append(bytes);
-    Confirm(name);
-    return;
-  }
-  Pending& pending = pending_.Add(name.empty() ? '\0' : wire::kParse, Pending::Show::kLocal);
-  pending.MakeDetail().bytes = std::move(bytes);
-  pending.detail->name = std::move(name);
-}
-
-// The client has been told that the statement is prepared: its name stays.
-void Session::Confirm(const std::string& name) {
-  if (!unconfirmed_.empty()) std::erase(unconfirmed_, name);
 }
 
 Session::Progress Session::HandleFunctionCall(std::string_view message) {

@@ -162,7 +162,7 @@ class Session final : public ServerOwner, public PoolClient {
     bool final = true;  // ReadyForQuery follows
   };
 
-  // --- session.cc: input, ends, participants
+  // --- session.cc: input, ends
   size_t Process(std::string_view input);
   void ProcessInbox();
   void CompactInbox();
@@ -177,6 +177,10 @@ class Session final : public ServerOwner, public PoolClient {
   void Fatal(const SqlError& error);
   void CloseNow();
   void OnIdle();
+  absl::StatusOr<RouteHints> Hints() const;
+  const SqlContext& Context();
+
+  // --- participants.cc
   void ReleaseParticipants(bool all);
   Participant* FindParticipant(ShardIndex shard);
   Participant* FindParticipant(const Server& server);
@@ -188,8 +192,6 @@ class Session final : public ServerOwner, public PoolClient {
   absl::StatusOr<Participant*> Acquire(ShardIndex shard);
   void SendPrelude(Participant& participant, Join join = Join::kTransaction);
   ShardIndex AtHand() const;
-  absl::StatusOr<RouteHints> Hints() const;
-  const SqlContext& Context();
   // Where the only participant is, or nothing.
   Participant* OnlyParticipant();
   size_t ParticipantsInTransaction() const;
@@ -249,6 +251,11 @@ class Session final : public ServerOwner, public PoolClient {
                       ShardIndex shard);
   const Portal* FindPortal(std::string_view name) const;
   std::optional<ShardIndex> ShardOfPortal(std::string_view name) const;
+  static std::string LocalRowDescription(const Statement& statement);
+  Progress ForwardToPortal(char type, std::string_view body, std::string_view name);
+  Progress ExecuteLocal(const Portal& portal);
+
+  // --- batch.cc
   Progress UseBatchServer(ShardIndex shard, Participant** participant, absl::Status* error,
                           Join join = Join::kTransaction);
   Join ChooseForParse(const PreparedText& prepared, ShardIndex* shard);
@@ -260,9 +267,6 @@ class Session final : public ServerOwner, public PoolClient {
   void EnsurePrepared(Participant& participant, const PreparedText& prepared);
   void SendBind(Participant& participant, const PreparedText& prepared, std::string_view portal,
                 std::string_view rest);
-  static std::string LocalRowDescription(const Statement& statement);
-  Progress ForwardToPortal(char type, std::string_view body, std::string_view name);
-  Progress ExecuteLocal(const Portal& portal);
   void EndBatch();
   Progress EndBatchBeforeQuery();
   void FailBatch(const absl::Status& status);

@@ -77,6 +77,12 @@ MessageBuilder& MessageBuilder::Bytes(std::string_view bytes) {
   return *this;
 }
 
+std::string EmptyMessage(char type) {
+  std::string bytes;
+  AppendEmptyMessage(bytes, type);
+  return bytes;
+}
+
 void AppendEmptyMessage(std::string& out, char type) { MessageBuilder(out, type); }
 
 void AppendCommandComplete(std::string& out, std::string_view tag) {

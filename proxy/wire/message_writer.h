@@ -41,6 +41,7 @@ class MessageBuilder {
 
 // Server to client.
 void AppendEmptyMessage(std::string& out, char type);  // '1', '2', '3', 'n', 's', 'I', ...
+std::string EmptyMessage(char type);
 void AppendCommandComplete(std::string& out, std::string_view tag);
 void AppendReadyForQuery(std::string& out, char status);
 void AppendParameterStatus(std::string& out, std::string_view name, std::string_view value);

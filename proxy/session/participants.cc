@@ -1,0 +1,184 @@
+// The servers that work for a session: how it gets them, makes them ready and gives them back.
+
+#include <algorithm>
+#include <utility>
+
+#include "proxy/session/session.h"
+#include "proxy/wire/message_writer.h"
+
+namespace meridian {
+
+Session::Participant* Session::FindParticipant(ShardIndex shard) {
+  for (Participant& participant : participants_) {
+    if (participant.shard == shard) return &participant;
+  }
+  return nullptr;
+}
+
+Session::Participant* Session::FindParticipant(const Server& server) {
+  for (Participant& participant : participants_) {
+    if (participant.server == &server) return &participant;
+  }
+  return nullptr;
+}
+
+Session::Participant* Session::OnlyParticipant() {
+  return participants_.size() == 1 ? &participants_[0] : nullptr;
+}
+
+size_t Session::ParticipantsInTransaction() const {
+  return static_cast<size_t>(
+      std::count_if(participants_.begin(), participants_.end(),
+                    [](const Participant& participant) { return participant.in_transaction; }));
+}
+
+// The shard for statements that any shard can answer: the one that the batch, the transaction or a
+// pin already uses, so that no other needs to join.
+ShardIndex Session::AtHand() const {
+  for (const Participant& participant : participants_) {
+    if (participant.server == batch_server_) return participant.shard;
+  }
+  for (const Participant& participant : participants_) {
+    if (participant.in_transaction || participant.pinned) return participant.shard;
+  }
+  return ShardMap::kDefaultShard;
+}
+
+void Session::Adopt(Server& server, ShardIndex shard) {
+  server.owner = this;
+  participants_.push_back({.shard = shard, .server = &server});
+}
+
+absl::StatusOr<Session::Participant*> Session::Acquire(ShardIndex shard) {
+  if (!acquire_error_.ok()) return std::exchange(acquire_error_, absl::OkStatus());
+  auto pool = host_.PoolOf(*this, shard);
+  if (!pool.ok()) return pool.status();
+  Server* const server = host_.pools().Acquire(**pool, *this);
+  if (server == nullptr) {
+    waiting_ = true;
+    waiting_since_us_ = host_.NowUs();
+    waiting_for_ = shard;
+    return nullptr;
+  }
+  server->owner = this;
+  participants_.push_back({.shard = shard, .server = server});
+  return &participants_.back();
+}
+
+void Session::OnServer(Server& server) {
+  host_.MarkDirty(*this);
+  waiting_ = false;
+  host_.ReportWait(*this, host_.NowUs() - waiting_since_us_);
+  server.owner = this;
+  participants_.push_back({.shard = waiting_for_, .server = &server});
+  ProcessInbox();
+  OnIdle();
+}
+
+void Session::OnServerFailed(const absl::Status& status) {
+  host_.MarkDirty(*this);
+  waiting_ = false;
+  acquire_error_ = status;
+  const ShardMap& map = host_.router().map();
+  if (SqlError error = ToSqlError(status);
+      error.detail.empty() && waiting_for_.value < map.shards().size()) {
+    error.detail = "It is needed for shard \"" + map.shard(waiting_for_).name + "\".";
+    acquire_error_ = ToStatus(error);
+  }
+  ProcessInbox();
+  acquire_error_ = absl::OkStatus();
+  OnIdle();
+}
+
+absl::StatusOr<Session::Participant*> Session::Enlist(ShardIndex shard, Join join) {
+  // One server at a time: answers of the one before must be through first.
+  Participant* participant = FindParticipant(shard);
+  if (!pending_.empty() && (participant == nullptr || participant->server != active_)) {
+    return nullptr;
+  }
+  if (participant == nullptr) {
+    auto acquired = Acquire(shard);
+    if (!acquired.ok() || *acquired == nullptr) return acquired;
+    participant = *acquired;
+  }
+  SendPrelude(*participant, join);
+  return participant;
+}
+
+// What must reach the server before the statement: the session's settings, and the open
+// transaction. Sent ahead of the statement without waiting for the answers.
+void Session::SendPrelude(Participant& participant, Join join) {
+  Server& server = *participant.server;
+  if (server.settings.get() != settings_.get()) {
+    const std::string sql = SettingsChangeSql(*server.settings, *settings_);
+    if (!sql.empty()) {
+      server.SendQuery(sql);
+      pending_.Add(wire::kQuery, Pending::Show::kSwallow, Pending::Purpose::kSettings);
+      active_ = &server;
+      host_.metrics().settings_replays.Add();
+    }
+    server.settings = settings_;
+  }
+  if (transaction_.open() && !participant.in_transaction && join == Join::kTransaction) {
+    server.SendQuery(transaction_.JoinText());
+    pending_.Add(wire::kQuery, Pending::Show::kSwallow, Pending::Purpose::kBegin);
+    active_ = &server;
+    participant.in_transaction = true;
+    participant.wrote = false;
+  }
+}
+
+void Session::ReleaseParticipants(bool all) {
+  for (size_t i = 0; i < participants_.size();) {
+    Participant& participant = participants_[i];
+    const bool keep = !all && (participant.pinned || participant.in_transaction ||
+                               identity_.pool_mode == PoolMode::kSession);
+    if (keep) {
+      ++i;
+      continue;
+    }
+    Server& server = *participant.server;
+    const Release how =
+        participant.pinned || participant.unclean ? Release::kReset : Release::kClean;
+    server.owner = nullptr;
+    participants_.erase(participants_.begin() + static_cast<ptrdiff_t>(i));
+    host_.pools().Return(server, how);
+  }
+}
+
+ShardIndex Session::PreferredShard(const Statement& statement) const {
+  if (statement.verb == Verb::kFetch || statement.verb == Verb::kCloseCursor) {
+    const auto cursor = cursors_.find(statement.name);
+    if (cursor != cursors_.end()) return cursor->second;
+  }
+  return AtHand();
+}
+
+// Another client may have used the connection's sequences last, but for where this one has just
+// written, or keeps the connection.
+absl::Status Session::CheckSequenceState(const Statement& statement,
+                                         const Participant& participant) const {
+  const bool keeps = participant.pinned || identity_.pool_mode == PoolMode::kSession ||
+                     (transaction_.open() && participant.wrote);
+  if (!statement.reads_sequence_state || keeps) return absl::OkStatus();
+  return Refused(
+      "currval() and lastval() work only in a transaction that has called nextval() or inserted",
+      "Call them before COMMIT, use INSERT ... RETURNING, or pool_mode session.");
+}
+
+// Until transactions can commit on several shards, a transaction may write on one only.
+absl::Status Session::CheckRunnable(const Statement& statement,
+                                    const Participant& participant) const {
+  const absl::Status sequences = CheckSequenceState(statement, participant);
+  if (!sequences.ok()) return sequences;
+  if (!transaction_.open() || !statement.writes) return absl::OkStatus();
+  for (const Participant& other : participants_) {
+    if (&other != &participant && other.wrote) {
+      return Refused("this transaction has written to another shard already",
+                     "Write to one shard per transaction, or use separate transactions.");
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace meridian
