@@ -51,7 +51,6 @@ int ProbeBind(const addrinfo& address) {
   if (fd < 0) return errno;
   const int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (address.ai_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
   int error = 0;
   if (bind(fd, address.ai_addr, address.ai_addrlen) != 0 || ::listen(fd, 1) != 0) error = errno;
   close(fd);
@@ -64,34 +63,29 @@ std::string NumericAddress(const addrinfo& address, const std::string& port) {
                   NI_NUMERICHOST) != 0) {
     return {};
   }
-  return address.ai_family == AF_INET6 ? fmt::format("[{}]:{}", host, port)
-                                       : fmt::format("{}:{}", host, port);
+  return fmt::format("{}:{}", host, port);
 }
 
-// The addresses in the form that the HTTP server takes: numeric, separated by commas. A host name
-// may stand for addresses of a family that this machine lacks (::1 without IPv6): they are left out
-// as long as one remains.
+// The addresses in the form that the HTTP server takes: numeric, separated by commas. IPv4 only:
+// the server (civetweb in Debian 12) takes no other, and "localhost" often stands for ::1, too.
 absl::StatusOr<std::string> BindableAddresses(std::string_view listen) {
   absl::StatusOr<HostAndPort> target = SplitListen(listen);
   if (!target.ok()) return target.status();
   addrinfo hints{};
+  hints.ai_family = AF_INET;
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
   addrinfo* found = nullptr;
   const char* host = target->host.empty() ? nullptr : target->host.c_str();
   if (const int error = getaddrinfo(host, target->port.c_str(), &hints, &found); error != 0) {
     return absl::InvalidArgumentError(
-        fmt::format("metrics address \"{}\": {}", listen, gai_strerror(error)));
+        fmt::format("metrics address \"{}\": no IPv4 address: {}", listen, gai_strerror(error)));
   }
   const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, freeaddrinfo);
   std::string addresses;
-  int last_error = EADDRNOTAVAIL;
   for (const addrinfo* address = found; address != nullptr; address = address->ai_next) {
     const int error = ProbeBind(*address);
-    if (error == EADDRNOTAVAIL || error == EAFNOSUPPORT) {
-      last_error = error;
-      continue;
-    }
+    if (error == EADDRNOTAVAIL) continue;
     const std::string text = NumericAddress(*address, target->port);
     if (error != 0) {
       return absl::UnavailableError(
@@ -99,11 +93,11 @@ absl::StatusOr<std::string> BindableAddresses(std::string_view listen) {
     }
     if (!addresses.empty()) addresses += ',';
     addresses += text;
-    if (target->port == "0") break;  // two families would get two ports
+    if (target->port == "0") break;  // two addresses would get two ports
   }
   if (addresses.empty()) {
     return absl::UnavailableError(
-        fmt::format("cannot serve metrics on {}: {}", listen, std::strerror(last_error)));
+        fmt::format("cannot serve metrics on {}: {}", listen, std::strerror(EADDRNOTAVAIL)));
   }
   return addresses;
 }

@@ -151,10 +151,10 @@ const Setting<Config> kConfigSettings[] = {
         "control.role_poll_interval", kReloadable,
         "How often the roles and their password verifiers are read.", kPoll),
     // What an operator sees.
-    Row<&C::metrics, &MetricsConfig::listen>(
-        "metrics.listen", kNone,
-        "`host:port` of the Prometheus endpoint; `*` is every address, an empty text is no "
-        "endpoint."),
+    Row<&C::metrics, &MetricsConfig::listen>("metrics.listen", kNone,
+                                             "`host:port` of the Prometheus endpoint; `*` is every "
+                                             "IPv4 address (IPv6 is not served), an "
+                                             "empty text is no endpoint."),
     Row<&C::log, &LogConfig::level>("log.level", kReloadable,
                                     "Lines below this level are not written."),
     Row<&C::log, &LogConfig::format>("log.format", kReloadable,

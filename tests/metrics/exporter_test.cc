@@ -97,7 +97,7 @@ TEST(MetricsExporter, SaysWhyItCannotListen) {
 
   for (const char* bad :
        {"", "9640", "localhost", "localhost:", ":9640", "localhost:port", "localhost:65536",
-        "localhost:-1", "::1:9640", "no.such.host.invalid:1"}) {
+        "localhost:-1", "::1:9640", "[::1]:0", "no.such.host.invalid:1"}) {
     const auto exporter = MetricsExporter::Start(registry, "1", bad);
     ASSERT_FALSE(exporter.ok()) << bad;
     EXPECT_EQ(exporter.status().code(), absl::StatusCode::kInvalidArgument) << exporter.status();
