@@ -91,6 +91,8 @@ absl::StatusOr<std::string> BindableAddresses(std::string_view listen) {
       return absl::UnavailableError(
           fmt::format("cannot serve metrics on {}: {}", text, std::strerror(error)));
     }
+    // A hosts file that gives "localhost" both families gives the IPv4 address twice.
+    if (addresses.find(text) != std::string::npos) continue;
     if (!addresses.empty()) addresses += ',';
     addresses += text;
     if (target->port == "0") break;  // two addresses would get two ports
