@@ -355,7 +355,8 @@ absl::StatusOr<Pool*> Worker::PoolOf(Session& session, ShardIndex shard) {
     return known.by_shard[shard.value];
   }
   const auto pool = PoolFor(session.identity().database, session.identity().user, shard);
-  if (pool.ok()) known.by_shard[shard.value] = *pool;
+  // Until a login has succeeded, the credentials may change with the password file.
+  if (pool.ok() && (*pool)->profile() != nullptr) known.by_shard[shard.value] = *pool;
   return pool;
 }
 

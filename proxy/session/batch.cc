@@ -197,7 +197,7 @@ void Session::SendBind(Participant& participant, const PreparedText& prepared,
 void Session::EndBatch() {
   unplaced_.clear();
   unconfirmed_.clear();
-  batch_open_ = batch_executed_ = batch_wrote_ = skip_until_sync_ = false;
+  batch_open_ = batch_executed_ = batch_wrote_ = flushed_ = skip_until_sync_ = false;
   batch_changes_encoding_ = false;
 }
 

@@ -367,7 +367,25 @@ Session::Progress Session::ExecuteLocal(const Portal& portal) {
   const Statement* statement = StatementOf(*prepared);
   // Answers of the batch's server come first, and it may have to take part in what follows.
   if (PlaceUnplaced() == Progress::kBlocked) return Progress::kBlocked;
-  if (batch_server_ != nullptr) EndServerBatch(Pending::Show::kSwallow);
+  if (batch_server_ != nullptr && batch_wrote_ && !transaction_.open()) {
+    // What the batch has written is to be undone should something fail before its Sync: the server
+    // must not commit here.
+    if (statement->verb == Verb::kDeallocate || IsMeridianSetting(*statement)) {
+      if (!std::exchange(flushed_, true)) {
+        wire::AppendEmptyMessage(batch_server_->out.Own(), wire::kFlush);
+      }
+      if (!pending_.empty()) return Progress::kBlocked;
+      flushed_ = false;
+    } else if (statement->verb != Verb::kCommit) {
+      FailBatch(Refused("this command cannot follow a write of the same pipeline",
+                        "Send Sync before it, or use BEGIN."));
+      return Progress::kDone;
+    }
+  }
+  const bool keeps_server = batch_wrote_ && statement->verb != Verb::kCommit;
+  if (batch_server_ != nullptr && (!keeps_server || transaction_.open())) {
+    EndServerBatch(Pending::Show::kSwallow);
+  }
   if (!pending_.empty()) return Progress::kBlocked;
   running_ = Ref<const Statement>(statement);
   local_row_description_ = false;

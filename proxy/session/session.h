@@ -384,6 +384,7 @@ class Session final : public ServerOwner, public PoolClient {
   std::vector<std::string> unconfirmed_;  // names that this batch prepared
   bool batch_executed_ = false;
   bool batch_wrote_ = false;
+  bool flushed_ = false;  // the message at hand has had the server's answers asked for
   // What the batch has executed may change client_encoding; its effect is not known before Sync.
   bool batch_changes_encoding_ = false;
   bool skip_until_sync_ = false;

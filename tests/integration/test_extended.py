@@ -54,6 +54,18 @@ def test_flush_delivers_what_is_there(server):
     assert connection.read().type == "Z"
 
 
+@pytest.mark.parametrize("between", ["DEALLOCATE ALL", "ROLLBACK", "RESET ALL", "COMMIT"])
+def test_a_write_is_undone_by_a_later_error_of_its_pipeline(server, fresh, between):
+    connection = server.wire()
+
+    def run(sql):
+        return w.parse(sql) + w.bind() + w.execute()
+
+    connection.ask(run("INSERT INTO kv VALUES (900001, 'undone')"), run(between),
+                   run("SELECT 1/0"), w.SYNC)
+    assert len(connection.rows("SELECT v FROM kv WHERE k = 900001")) == (between == "COMMIT")
+
+
 def test_flush_delivers_an_error(server):
     connection = server.wire()
     connection.send(w.parse("SELEC"), w.FLUSH)
