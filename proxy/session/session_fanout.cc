@@ -294,6 +294,14 @@ absl::Status Session::StartPortal(const Portal& portal, const wire::BindView& bi
     auto split =
         host_.router().SplitInsert(statement, {text, literals, parameters, whole.encoding});
     if (!split.ok()) return split.status();
+    for (const ShardInsert& insert : *split) {
+      for (const uint16_t parameter : insert.parameters) {
+        if (parameter < bind.values.size()) continue;
+        return SqlStatus(sqlstate::kProtocolViolation,
+                         "bind message supplies " + std::to_string(bind.values.size()) +
+                             " parameters, but the prepared statement requires more");
+      }
+    }
     if (statement.returns_rows) options.row_order = RowOrder(*split);
     MakeFanout(statement, decision, std::move(options));
     for (const ShardInsert& insert : *split) {

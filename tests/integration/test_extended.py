@@ -299,6 +299,15 @@ def test_wrong_number_of_parameters(server, values, formats):
     assert messages[-1].type == "Z"
 
 
+def test_too_few_parameters_for_an_insert_on_several_shards(server, fresh):
+    rows = ", ".join(f"({900000 + row}, ${row})" for row in range(1, 9))
+    connection = server.wire()
+    messages = connection.ask(w.parse(f"INSERT INTO kv VALUES {rows}"), w.bind(["a", "b"]),
+                              w.execute(), w.SYNC)
+    assert w.sqlstates(messages) == ["08P01"]
+    assert connection.rows("SELECT v FROM kv WHERE k = 900001") == []
+
+
 def test_many_parameters(server):
     count = 65535
     sql = "SELECT " + " + ".join(f"${i + 1}::int" for i in range(100))
