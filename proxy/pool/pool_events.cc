@@ -124,6 +124,7 @@ void NodePool::OnCleaned(Server& server, std::string_view rest) {
     server.settings = context_.settings.Empty();
     server.prepared.Clear();
     server.unnamed_statement = 0;
+    server.holds_sequence_values = false;
   }
   MakeIdle(server);
   if (!rest.empty() && server.state == Server::State::kIdle) OnUnlinkedBytes(server, rest);

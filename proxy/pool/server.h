@@ -78,6 +78,9 @@ class Server {
   // Query drops it (PostgreSQL: exec_simple_query).
   uint64_t unnamed_statement = 0;
   void SendQuery(std::string_view sql);
+  // Whether a session may have drawn values from sequences on it, which currval() and lastval()
+  // would show to the next one, too.
+  bool holds_sequence_values = false;
 
   uint32_t backend_pid = 0;
   std::string cancel_secret;

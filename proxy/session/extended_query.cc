@@ -350,7 +350,7 @@ Session::Progress Session::HandleExecute(std::string_view message) {
   running_ = Ref<const Statement>(statement);
   batch_wrote_ |= statement->writes;
   batch_changes_encoding_ |= MayChangeEncoding(*statement);
-  participant.wrote |= statement->writes;
+  NoteWrite(participant, statement->writes);
   schema_changed_ |= statement->changes_schema;
   expect_copy_in_ = statement->verb == Verb::kCopyIn;
   if (HasEffect(*statement)) {
@@ -485,7 +485,7 @@ Session::Progress Session::HandleFunctionCall(std::string_view message) {
     return Progress::kDone;
   }
   (*participant)->server->out.Borrow(message);
-  (*participant)->wrote = true;
+  NoteWrite(**participant, true);
   active_ = (*participant)->server;
   pending_.Add(wire::kFunctionCall);
   return Progress::kDone;

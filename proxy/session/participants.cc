@@ -109,6 +109,13 @@ absl::StatusOr<Session::Participant*> Session::Enlist(ShardIndex shard, Join joi
 // transaction. Sent ahead of the statement without waiting for the answers.
 void Session::SendPrelude(Participant& participant, Join join) {
   Server& server = *participant.server;
+  const bool joins =
+      transaction_.open() && !participant.in_transaction && join == Join::kTransaction;
+  if (Keeps(participant)
+          ? !participant.owns_sequence_values && !participant.in_transaction && pending_.empty()
+          : joins) {
+    OwnSequenceValues(participant);
+  }
   if (server.settings.get() != settings_.get()) {
     const std::string sql = SettingsChangeSql(*server.settings, *settings_);
     if (!sql.empty()) {
@@ -119,7 +126,7 @@ void Session::SendPrelude(Participant& participant, Join join) {
     }
     server.settings = settings_;
   }
-  if (transaction_.open() && !participant.in_transaction && join == Join::kTransaction) {
+  if (joins) {
     server.SendQuery(transaction_.JoinText());
     pending_.Add(wire::kQuery, Pending::Show::kSwallow, Pending::Purpose::kBegin);
     active_ = &server;
@@ -128,11 +135,33 @@ void Session::SendPrelude(Participant& participant, Join join) {
   }
 }
 
+// What others have drawn from sequences on the connection, and this session in other transactions,
+// is forgotten: it is not what currval() and lastval() are to show. Before BEGIN, since DISCARD
+// takes a snapshot, and then SET TRANSACTION would come too late.
+void Session::OwnSequenceValues(Participant& participant) {
+  participant.owns_sequence_values = true;
+  Server& server = *participant.server;
+  if (!std::exchange(server.holds_sequence_values, false)) return;
+  server.SendQuery("DISCARD SEQUENCES");
+  pending_.Add(wire::kQuery, Pending::Show::kSwallow, Pending::Purpose::kPrepare);
+  active_ = &server;
+}
+
+// Whatever writes may draw from a sequence: by a default, a trigger, a function.
+void Session::NoteWrite(Participant& participant, bool writes) {
+  participant.wrote |= writes;
+  participant.server->holds_sequence_values |= writes;
+}
+
+// Whether the server stays with the session beyond the transaction.
+bool Session::Keeps(const Participant& participant) const {
+  return participant.pinned || identity_.pool_mode == PoolMode::kSession;
+}
+
 void Session::ReleaseParticipants(bool all) {
   for (size_t i = 0; i < participants_.size();) {
     Participant& participant = participants_[i];
-    const bool keep = !all && (participant.pinned || participant.in_transaction ||
-                               identity_.pool_mode == PoolMode::kSession);
+    const bool keep = !all && (Keeps(participant) || participant.in_transaction);
     if (keep) {
       ++i;
       continue;
@@ -158,8 +187,8 @@ ShardIndex Session::PreferredShard(const Statement& statement) const {
 // written, or keeps the connection.
 absl::Status Session::CheckSequenceState(const Statement& statement,
                                          const Participant& participant) const {
-  const bool keeps = participant.pinned || identity_.pool_mode == PoolMode::kSession ||
-                     (transaction_.open() && participant.wrote);
+  const bool keeps = participant.owns_sequence_values &&
+                     (Keeps(participant) || (transaction_.open() && participant.wrote));
   if (!statement.reads_sequence_state || keeps) return absl::OkStatus();
   return Refused(
       "currval() and lastval() work only in a transaction that has called nextval() or inserted",

@@ -119,6 +119,9 @@ class Session final : public ServerOwner, public PoolClient {
     bool wrote = false;  // in the current transaction
     bool pinned = false;
     bool unclean = false;  // holds state of the session: reset it before anybody else gets it
+    // What its sequences show (currval, lastval) was drawn in this transaction; where the session
+    // keeps it, by this session.
+    bool owns_sequence_values = false;
   };
 
   // A portal: where it is bound, or that it is the session's own business.
@@ -191,6 +194,10 @@ class Session final : public ServerOwner, public PoolClient {
   absl::StatusOr<Participant*> Enlist(ShardIndex shard, Join join = Join::kTransaction);
   absl::StatusOr<Participant*> Acquire(ShardIndex shard);
   void SendPrelude(Participant& participant, Join join = Join::kTransaction);
+  void OwnSequenceValues(Participant& participant);
+  // A statement was sent that may change data if `writes`.
+  static void NoteWrite(Participant& participant, bool writes);
+  bool Keeps(const Participant& participant) const;
   ShardIndex AtHand() const;
   // Where the only participant is, or nothing.
   Participant* OnlyParticipant();

@@ -175,6 +175,8 @@ void Session::MakeFanout(const Statement& statement, const Decision& decision,
       options.only_shard = decision.shards.first();
     }
   }
+  decision.shards.ForEach(
+      [&](ShardIndex shard) { NoteWrite(*FindParticipant(shard), statement.writes); });
   schema_changed_ |= statement.changes_schema;
   fanout_ = std::make_unique<Fanout>(host_, out, std::move(options));
 }

@@ -81,6 +81,7 @@ bool Session::SendScriptWhole(std::string_view message, std::string_view text,
   hints->in_transaction = true;
   std::optional<ShardIndex> shard;
   bool writes = false;
+  bool draws = false;  // what it draws from sequences is read in it, or may be behind it
   bool context_changes = false;
   for (const Analysis::Part& part : analysis.parts) {
     const Statement& statement = *part.statement;
@@ -88,6 +89,7 @@ bool Session::SendScriptWhole(std::string_view message, std::string_view text,
     context_changes = ChangesContext(statement);
     if (!CanTravelInScript(statement) || !CheckSetting(statement).ok()) return false;
     if (statement.reads_sequence_state && !writes) return false;
+    draws |= statement.reads_sequence_state || statement.verb == Verb::kBegin;
     writes |= statement.writes;
     const Values values{text, analysis.LiteralsOf(part), {}, Context().encoding};
     auto decision = host_.router().Decide(statement, values, *hints);
@@ -96,6 +98,10 @@ bool Session::SendScriptWhole(std::string_view message, std::string_view text,
     if (decision->route != Route::kOne) return false;
     if (shard && *shard != decision->shards.first()) return false;
     shard = decision->shards.first();
+  }
+  if (draws && !pending_.empty()) {
+    *progress = Progress::kBlocked;
+    return true;
   }
   auto participant = Enlist(shard.value_or(AtHand()));
   if (!participant.ok()) {
@@ -107,6 +113,11 @@ bool Session::SendScriptWhole(std::string_view message, std::string_view text,
     return true;
   }
   if (OnlyParticipant() == nullptr) return false;  // a transaction that spans shards
+  if (draws && !(*participant)->in_transaction &&
+      !(Keeps(**participant) && (*participant)->owns_sequence_values)) {
+    OwnSequenceValues(**participant);
+  }
+  if (draws && !(*participant)->owns_sequence_values) return false;
   Pending& pending = pending_.Add(wire::kQuery);
   for (const Analysis::Part& part : analysis.parts) {
     auto effect = std::make_unique<StatementEffect>();
@@ -116,7 +127,7 @@ bool Session::SendScriptWhole(std::string_view message, std::string_view text,
     pending.AddEffect(std::move(effect));
   }
   running_ = analysis.parts[0].statement;
-  (*participant)->wrote |= writes;
+  NoteWrite(**participant, writes);
   (*participant)->server->out.Borrow(message);
   (*participant)->server->unnamed_statement = 0;
   ++(*participant)->server->queries;
@@ -268,7 +279,7 @@ void Session::ForwardUnit(const Unit& unit, Participant& participant) {
     server.SendQuery(unit.text);
   }
   ++server.queries;
-  participant.wrote |= unit.statement.writes;
+  NoteWrite(participant, unit.statement.writes);
   schema_changed_ |= unit.statement.changes_schema;
   expect_copy_in_ = unit.statement.verb == Verb::kCopyIn;
   active_ = &server;

@@ -118,7 +118,7 @@ void Session::SendSqlExecute(const Unit& unit, Participant& participant,
   text.append(prepared.ServerName()).append(unit.text.substr(name.end));
   server.SendQuery(text);
   ++server.queries;
-  participant.wrote |= body.writes;
+  NoteWrite(participant, body.writes);
   schema_changed_ |= body.changes_schema;
   active_ = &server;
   pending_.Add(wire::kQuery, unit.final ? Pending::Show::kForward : Pending::Show::kHideReady);

@@ -460,6 +460,48 @@ class TestPinned:
         assert w.sqlstates(other.query(sql)) == ["0A000"]
         run_all(connection, "DROP SEQUENCE counter2")
 
+    @pytest.fixture
+    def numbered(self, server):
+        """A local table with a sequence."""
+        run_all(server.wire(), "CREATE TABLE numbered (id serial, name text)")
+        yield server
+        run_all(server.wire(), "DROP TABLE numbered")
+
+    @pytest.mark.parametrize("draw", ["INSERT INTO numbered DEFAULT VALUES",
+                                      "SELECT nextval('numbered_id_seq')"])
+    @pytest.mark.parametrize("lines", [
+        ["BEGIN", "UPDATE numbered SET name = ''", "SELECT {}"],
+        ["BEGIN ISOLATION LEVEL REPEATABLE READ", "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+         "SELECT 1", "UPDATE numbered SET name = ''", "SELECT {}"],
+        ["BEGIN; UPDATE numbered SET name = ''", "SELECT {}"],
+        ["UPDATE numbered SET name = ''; SELECT {}"],
+        ["CREATE TEMP TABLE pins (x int)", "SELECT {}"],
+        ["LISTEN pins", "UPDATE numbered SET name = ''; SELECT {}"]])
+    def test_values_of_sequences_stay_with_who_drew_them(self, numbered, draw, lines):
+        """Who has drawn nothing reads nothing, where the connection was another's before."""
+        for state in ("currval('numbered_id_seq')", "lastval()"):
+            for _ in range(4):
+                run_all(numbered.wire(), draw, "BEGIN", draw, "COMMIT")
+            connection = numbered.wire()
+            run_all(connection, *lines[:-1])
+            messages = connection.query(lines[-1].format(state))
+            assert w.sqlstates(messages) == ["55000"], messages
+            connection.close()
+
+    @pytest.mark.parametrize("before", ["SELECT 1", "BEGIN", "LISTEN pins"])
+    @pytest.mark.parametrize("reads", ["SELECT currval('numbered_id_seq')", "SELECT lastval()"])
+    def test_what_was_just_inserted(self, numbered, before, reads):
+        """How programs ask for the key of a row that they have inserted."""
+        connection, other = numbered.wire(), numbered.wire()
+        run_all(connection, before)
+        for name in "abc":
+            run_all(other, "INSERT INTO numbered (name) VALUES ('other')")
+            rows = connection.rows(f"INSERT INTO numbered (name) VALUES ('{name}'); {reads}")
+            assert connection.rows(f"SELECT id FROM numbered WHERE name = '{name}'") == rows
+            if before != "SELECT 1":
+                assert connection.rows(reads) == rows
+        connection.close()
+
     def test_setseed(self, server):
         connection = server.wire()
         connection.rows("SELECT setseed(0.5)")
