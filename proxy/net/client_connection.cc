@@ -77,8 +77,9 @@ void ClientConnection::OnRead(std::string_view bytes) {
 
 // The client has sent all that it will. Usually it is gone; it may also have closed this direction
 // only, and read on (PostgreSQL answers it): a session that owes an answer gives it, for a while.
-void ClientConnection::OnReadEnd(std::string_view /*why*/) {
-  if (session_ != nullptr && session_->owes_answer()) {
+// Where the connection is lost nobody reads on.
+void ClientConnection::OnReadEnd(std::string_view /*why*/, bool lost) {
+  if (session_ != nullptr && (lost ? session_->settling() : session_->owes_answer())) {
     read_ended_us_ = worker_.NowUs();
     worker_.MarkDirty(*this);
     worker_.EndEvent();

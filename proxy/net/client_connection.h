@@ -53,7 +53,7 @@ class ClientConnection final : public StreamOwner {
   void OnTick(uint64_t now_us);
 
   void OnRead(std::string_view bytes) override;
-  void OnReadEnd(std::string_view why) override;
+  void OnReadEnd(std::string_view why, bool lost) override;
   void OnDrained() override;
   void OnWriteFailed() override;
   void OnClosed() override;

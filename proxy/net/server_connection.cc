@@ -121,7 +121,7 @@ void ServerConnection::OnRead(std::string_view bytes) {
   worker_.EndEvent();
 }
 
-void ServerConnection::OnReadEnd(std::string_view why) { Fail(why); }
+void ServerConnection::OnReadEnd(std::string_view why, bool /*lost*/) { Fail(why); }
 
 void ServerConnection::OnDrained() {
   if (server_ != nullptr) worker_.OnServerDrained(*server_);

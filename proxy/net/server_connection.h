@@ -28,7 +28,7 @@ class ServerConnection final : public StreamOwner {
   const Stream& stream() const { return stream_; }
 
   void OnRead(std::string_view bytes) override;
-  void OnReadEnd(std::string_view why) override;
+  void OnReadEnd(std::string_view why, bool lost) override;
   void OnDrained() override;
   void OnClosed() override;
 

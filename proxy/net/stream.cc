@@ -38,8 +38,8 @@ void Stream::OnUvRead(uv_stream_t* stream, ssize_t size, const uv_buf_t* buf) {
   if (size == 0 || self.closing_) return;
   if (size < 0) {
     self.SetReading(false);
-    self.owner_.OnReadEnd(size == UV_EOF ? "connection closed"
-                                         : uv_strerror(static_cast<int>(size)));
+    const bool lost = size != UV_EOF;
+    self.owner_.OnReadEnd(lost ? uv_strerror(static_cast<int>(size)) : "connection closed", lost);
     return;
   }
   self.owner_.OnRead({buf->base, static_cast<size_t>(size)});

@@ -22,8 +22,8 @@ class StreamOwner {
  public:
   // `bytes` are valid until the call returns.
   virtual void OnRead(std::string_view bytes) = 0;
-  // End of file, or an error; nothing more will be read.
-  virtual void OnReadEnd(std::string_view why) = 0;
+  // Nothing more will be read: end of file, behind which the peer may still read, or `lost`.
+  virtual void OnReadEnd(std::string_view why, bool lost) = 0;
   // What the kernel had not taken is written.
   virtual void OnDrained() = 0;
   // What was queued could not be written: the peer is gone. The reading side tells, too, unless it

@@ -121,6 +121,16 @@ def test_a_client_that_vanishes_leaves_nothing(cluster, meridian, how, sent):
         wait_for(lambda s=shard: s.execute(running, "shop")[0][0] == 0, "nothing runs on", 4)
 
 
+def test_a_lost_connection_ends_its_statement_at_once(cluster, meridian):
+    """Another than one that was closed in order: that client may still read."""
+    connection = meridian.wire(application_name="lost")
+    connection.send(w.query("SELECT pg_sleep(20)"))
+    running = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'lost' AND state = 'active'"
+    wait_for(lambda: cluster.shards[0].execute(running, "shop")[0][0] == 1, "it runs", 5)
+    connection.reset()
+    wait_for(lambda: cluster.shards[0].execute(running, "shop")[0][0] == 0, "nothing runs on", 1)
+
+
 def test_no_client_gets_the_answer_of_another(meridian):
     """Clients that leave in the middle of everything, and others that check what they get."""
     stop = threading.Event()
