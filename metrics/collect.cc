@@ -140,11 +140,12 @@ void AddShards(Families& families, Workers workers, const std::vector<std::strin
   families.Begin("meridian_shard_statements_total",
                  "Statements that the shard executed, by outcome.", MetricType::Counter);
   for (size_t slot = 0; slot < names.size(); ++slot) {
-    for (size_t outcome = 0; outcome < kOutcomeNames.size(); ++outcome) {
+    for (const Outcome outcome :
+         {Outcome::kOk, Outcome::kError}) {  // no shard sees what is refused
       families.Sample(
-          SumOver(workers,
-                  [&](const W& w) { return w.shards[slot].statements.cells[outcome].Get(); }),
-          {{"shard", names[slot]}, {"outcome", std::string(kOutcomeNames[outcome])}});
+          SumOver(workers, [&](const W& w) { return w.shards[slot].statements[outcome].Get(); }),
+          {{"shard", names[slot]},
+           {"outcome", std::string(kOutcomeNames[static_cast<size_t>(outcome)])}});
     }
   }
   for (const Metric<ShardMetrics>& row : ShardMetricTable()) {

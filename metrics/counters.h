@@ -54,7 +54,6 @@ struct alignas(64) WorkerMetrics {
   Gauge clients_active;     // with a server connection, or being answered
   Gauge clients_waiting;    // for a server connection
   Counter clients_accepted;
-  Counter clients_refused;  // by max_client_connections
   Counter logins_ok;
   Counter logins_failed;
   Counter bytes_received;  // from clients
@@ -99,7 +98,8 @@ struct alignas(64) WorkerMetrics {
   }
 };
 
-// What concerns the process; each member is written by one thread, one of the control threads.
+// What concerns the process; each member is written by one thread: the main one or a control
+// thread.
 struct alignas(64) ProcessMetrics {
   Gauge catalog_epoch;       // of the newest shard map read from the catalog
   Gauge schema_version;      // of the newest schema read from the shards
@@ -108,6 +108,7 @@ struct alignas(64) ProcessMetrics {
   Counter catalog_errors;    // failed reads of the catalog
   Counter config_reloads;    // that took effect
   Gauge start_time_seconds;  // of the process, since 1970
+  Counter clients_refused;   // by max_client_connections, or for want of open files
 };
 
 }  // namespace meridian

@@ -32,8 +32,6 @@ constexpr Metric<W> kWorker[] = {
                                     "Clients that wait for a server connection."),
     CounterOf<&W::clients_accepted, W>("meridian_clients_accepted_total",
                                        "Client connections accepted."),
-    CounterOf<&W::clients_refused, W>("meridian_clients_refused_total",
-                                      "Client connections refused by max_client_connections."),
     CounterOf<&W::bytes_received, W>("meridian_client_received_bytes_total",
                                      "Bytes received from clients."),
     CounterOf<&W::bytes_sent, W>("meridian_client_sent_bytes_total", "Bytes sent to clients."),
@@ -106,6 +104,8 @@ constexpr Metric<P> kProcess[] = {
                                      "Reloads of the configuration that took effect."),
     GaugeOf<&P::start_time_seconds, P>("meridian_start_time_seconds",
                                        "When the process started, in seconds since 1970."),
+    CounterOf<&P::clients_refused, P>("meridian_clients_refused_total",
+                                      "Client connections refused by max_client_connections."),
 };
 
 }  // namespace

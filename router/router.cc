@@ -109,6 +109,8 @@ Router::Router(RouterLimits limits)
     : limits_(limits), cache_(std::make_unique<Cache>(limits.max_cached_statements)) {}
 Router::~Router() = default;
 
+size_t Router::cached_statements() const { return cache_->size(); }
+
 void Router::Publish(std::shared_ptr<const ShardMap> map, std::shared_ptr<const Schema> schema) {
   cache_->Clear();
   map_ = std::move(map);

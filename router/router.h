@@ -104,6 +104,7 @@ class Router {
                                    const RouteHints& hints) const;
 
   const RouterCounters& counters() const { return counters_; }
+  size_t cached_statements() const;
 
  private:
   class Cache;

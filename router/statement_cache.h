@@ -28,6 +28,7 @@ class Router::Cache {
   const Ref<const Statement>* Find(const Key& key);
   void Insert(const Key& key, Ref<const Statement> statement);
   void Clear();
+  size_t size() const { return by_key_.size(); }
 
  private:
   struct Entry {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -91,6 +92,7 @@ absl::Status Proxy::Run() {
   if (!passwords.ok()) return passwords.status();
   passwords_ = *passwords;
 
+  registry_.process().start_time_seconds.Set(time(nullptr));
   uv_loop_init(&loop_);
   if (auto status = OpenListeners(); !status.ok()) return status;
   if (!config->metrics.listen.empty()) {
@@ -163,6 +165,7 @@ void Proxy::OnAccepted(int fd, bool is_unix, bool out_of_files) {
   const auto limit = static_cast<size_t>(config()->max_client_connections);
   if (clients_.fetch_add(1, std::memory_order_relaxed) >= limit || out_of_files) {
     clients_.fetch_sub(1, std::memory_order_relaxed);
+    registry_.process().clients_refused.Add();
     // The answer to a start-up packet that was not read; a client takes it at any point of the
     // login.
     std::string error;

@@ -124,9 +124,11 @@ void Worker::OnTick() {
   const RouterCounters& counters = router_->counters();
   metrics_.plan_cache_hits.Add(counters.cache_hits - metrics_.plan_cache_hits.Get());
   metrics_.plan_cache_misses.Add(counters.cache_misses - metrics_.plan_cache_misses.Get());
+  metrics_.plan_cache_entries.Set(static_cast<int64_t>(router_->cached_statements()));
   if (ticks_ % 10 == 0) {
     const uint64_t now = NowUs();
     const Config& config = *config_;
+    CountClients();
     for (auto& [name, stats] : database_stats_) stats.periods.OnTick(now, stats.totals);
     for (auto& [id, client] : clients_) {
       client->OnTick(now);
@@ -148,6 +150,22 @@ void Worker::OnTick() {
 
 // ---------------------------------------------------------------------------------------------
 // Clients
+
+// What it would take too long to count at each change.
+void Worker::CountClients() {
+  int64_t active = 0;
+  int64_t waiting = 0;
+  for (const auto& [id, client] : clients_) {
+    const Session* const session = client->session();
+    if (session == nullptr) continue;
+    bool has_server = false;
+    session->ForEachServer([&](const Server&) { has_server = true; });
+    active += has_server || session->owes_answer() ? 1 : 0;
+    waiting += session->waiting_for_server() ? 1 : 0;
+  }
+  metrics_.clients_active.Set(active);
+  metrics_.clients_waiting.Set(waiting);
+}
 
 void Worker::AddClient(int fd, bool is_unix) {
   load_.fetch_add(1, std::memory_order_relaxed);
@@ -452,10 +470,6 @@ void Worker::Report(Session& session, const StatementReport& report) {
   StatsTotals& totals = static_cast<ClientConnection*>(session.handle)->stats()->totals;
   ++totals.queries;
   totals.query_us += report.microseconds;
-  if (report.transaction_microseconds) {
-    ++totals.transactions;
-    totals.transaction_us += *report.transaction_microseconds;
-  }
   const auto limit = config_->log.slow_statement;
   if (limit.count() == 0 || report.microseconds < Microseconds(limit)) return;
   metrics_.slow_statements.Add();
@@ -467,6 +481,12 @@ void Worker::Report(Session& session, const StatementReport& report) {
                                 {"statement", statement},
                                 {"outcome", kOutcomeNames[static_cast<size_t>(report.outcome)]},
                                 {"milliseconds", static_cast<double>(report.microseconds) / 1000}});
+}
+
+void Worker::ReportTransaction(Session& session, uint64_t microseconds) {
+  StatsTotals& totals = static_cast<ClientConnection*>(session.handle)->stats()->totals;
+  ++totals.transactions;
+  totals.transaction_us += microseconds;
 }
 
 void Worker::ReportWait(Session& session, uint64_t microseconds) {

@@ -118,6 +118,7 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   void SetReading(Server& server, bool on) override;
   void RequestSchemaRefresh(Session& session) override;
   void Report(Session& session, const StatementReport& report) override;
+  void ReportTransaction(Session& session, uint64_t microseconds) override;
   void ReportWait(Session& session, uint64_t microseconds) override;
   std::string NewTransactionName() override;
   size_t max_message_bytes() const override;
@@ -140,6 +141,7 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   void Run();
   void RunTasks();
   void OnTick();
+  void CountClients();
   void CloseLoop();
 
   Proxy& proxy_;

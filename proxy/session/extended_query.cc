@@ -68,7 +68,7 @@ Session::Progress Session::HandleParse(std::string_view body) {
     FailBatch(view.status());
     return Progress::kDone;
   }
-  if (batch_server_ == nullptr && unplaced_.empty()) StartClock();
+  StartClock();
   if (const absl::Status status = CheckBatchEncoding(view->text); !status.ok()) {
     FailBatch(status);
     return Progress::kDone;
@@ -141,6 +141,7 @@ absl::StatusOr<Decision> Session::DecideBind(const PreparedText& prepared,
 Session::Progress Session::HandleBind(std::string_view body) {
   wire::BindView& bind = host_.scratch_bind();
   if (!pending_.empty() && batch_server_ == nullptr) return Progress::kBlocked;
+  StartClock();
   if (const absl::Status status = wire::ParseBind(body, &bind); !status.ok()) {
     FailBatch(status);
     return Progress::kDone;
@@ -323,6 +324,7 @@ Session::Progress Session::HandleExecute(std::string_view message) {
   const std::string_view body = message.substr(wire::kHeaderBytes);
   const auto view = wire::ParseExecute(body);
   if (!pending_.empty() && batch_server_ == nullptr) return Progress::kBlocked;
+  StartClock();
   if (!view.ok()) {
     FailBatch(view.status());
     return Progress::kDone;

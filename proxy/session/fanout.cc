@@ -187,6 +187,7 @@ void Fanout::OnReady(Branch& branch, char status) {
     branch.failed = true;
     Fail(MakeError(sqlstate::kInternalError, "a shard answered without completing the statement"));
   }
+  branch.server->pool.metrics().statements[branch.completed ? Outcome::kOk : Outcome::kError].Add();
   if (branch.completed) NextTurn();
   if (RunsOneByOne() && !error_ && &branch == &branches_[0]) {
     for (size_t i = 1; i < branches_.size(); ++i) StartBranch(branches_[i]);

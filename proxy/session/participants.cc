@@ -65,10 +65,16 @@ absl::StatusOr<Session::Participant*> Session::Acquire(ShardIndex shard) {
   return &participants_.back();
 }
 
+void Session::EndWait() {
+  waiting_ = false;
+  const uint64_t waited = host_.NowUs() - waiting_since_us_;
+  host_.metrics().wait_time.Record(waited);
+  host_.ReportWait(*this, waited);
+}
+
 void Session::OnServer(Server& server) {
   host_.MarkDirty(*this);
-  waiting_ = false;
-  host_.ReportWait(*this, host_.NowUs() - waiting_since_us_);
+  EndWait();
   server.owner = this;
   participants_.push_back({.shard = waiting_for_, .server = &server});
   ProcessInbox();
@@ -77,7 +83,7 @@ void Session::OnServer(Server& server) {
 
 void Session::OnServerFailed(const absl::Status& status) {
   host_.MarkDirty(*this);
-  waiting_ = false;
+  EndWait();
   acquire_error_ = status;
   const ShardMap& map = host_.router().map();
   if (SqlError error = ToSqlError(status);

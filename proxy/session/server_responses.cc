@@ -69,7 +69,7 @@ void Session::OnPendingEvent(Participant& participant, const MessageStream::Even
       OnReady(participant, event);
       return;
     case wire::kErrorResponse:
-      OnError(event);
+      OnError(participant, event);
       return;
     case wire::kCommandComplete:
     case wire::kEmptyQueryResponse:
@@ -167,11 +167,12 @@ void Session::OnComplete(Participant& participant, const MessageStream::Event& e
   }
   if (pending.request == wire::kExecute) {
     CountStatement(Outcome::kOk);
+    participant.server->pool.metrics().statements[Outcome::kOk].Add();
     PopPending();
   }
 }
 
-void Session::OnError(const MessageStream::Event& event) {
+void Session::OnError(const Participant& participant, const MessageStream::Event& event) {
   expect_copy_in_ = false;
   copy_in_ = nullptr;
   schema_changed_ = false;
@@ -194,6 +195,7 @@ void Session::OnError(const MessageStream::Event& event) {
       Pass(event);
     }
     CountStatement(Outcome::kError);
+    participant.server->pool.metrics().statements[Outcome::kError].Add();
     if (script_ != nullptr) script_->aborted = true;
   } else {
     OnInjectedError(wire::ToSqlError(wire::ParseErrorFields(event.body())));
@@ -284,8 +286,12 @@ void Session::OnReady(Participant& participant, const MessageStream::Event& even
   }
   const bool visible = pending.show == Pending::Show::kForward;
   const bool statement =
-      pending.request == wire::kQuery && (visible || pending.show == Pending::Show::kHideReady);
-  if (statement && !pending.failed) CountStatement(Outcome::kOk);
+      (pending.request == wire::kQuery || pending.request == wire::kFunctionCall) &&
+      (visible || pending.show == Pending::Show::kHideReady);
+  if (statement && !pending.failed) {
+    CountStatement(Outcome::kOk);
+    participant.server->pool.metrics().statements[Outcome::kOk].Add();
+  }
   copy_in_ = nullptr;
   expect_copy_in_ = false;
   participant.server->transaction_status = status;
@@ -328,26 +334,31 @@ void Session::PopPending() {
   }
 }
 
+// When a statement's first message comes. Those of a pipeline that come meanwhile have come with
+// it.
 void Session::StartClock() {
+  if (std::exchange(clock_runs_, true)) return;
   statement_started_us_ = host_.NowUs();
   if (!transaction_.open()) transaction_started_us_ = statement_started_us_;
 }
 
 void Session::CountStatement(Outcome outcome) {
   ++statements_done_;
+  clock_runs_ = false;
   const uint64_t now = host_.NowUs();
   const uint64_t took = now - statement_started_us_;
   const QueryKind kind = running_ ? KindOf(*running_) : QueryKind::kOther;
   host_.metrics().CountQuery(kind, outcome, took);
-  StatementReport report{.statement = running_.get(),
-                         .kind = kind,
-                         .outcome = outcome,
-                         .microseconds = took,
-                         .transaction_microseconds = std::nullopt};
-  if (!transaction_.open()) {
-    report.transaction_microseconds = now - std::exchange(transaction_started_us_, now);
-  }
-  host_.Report(*this, report);
+  host_.Report(
+      *this, {.statement = running_.get(), .kind = kind, .outcome = outcome, .microseconds = took});
+  if (!transaction_.open()) CountTransaction(now);
+}
+
+void Session::CountTransaction(uint64_t now_us) {
+  const uint64_t took = now_us - std::exchange(transaction_started_us_, now_us);
+  host_.metrics().transactions.Add();
+  host_.metrics().transaction_time_us.Add(took);
+  host_.ReportTransaction(*this, took);
 }
 
 void Session::OnServerClosed(Server& server, const SqlError& reason) {

@@ -356,6 +356,7 @@ void Session::OnIdle() {
   }
   if (batch_open_) return;
   active_ = nullptr;
+  clock_runs_ = false;  // what has not executed anything was no statement
   if (transaction_.open()) {
     ReleaseParticipants(false);  // those that have only told of a statement
     return;

@@ -193,6 +193,7 @@ class Session final : public ServerOwner, public PoolClient {
   // pool's.
   absl::StatusOr<Participant*> Enlist(ShardIndex shard, Join join = Join::kTransaction);
   absl::StatusOr<Participant*> Acquire(ShardIndex shard);
+  void EndWait();
   void SendPrelude(Participant& participant, Join join = Join::kTransaction);
   void OwnSequenceValues(Participant& participant);
   // A statement was sent that may change data if `writes`.
@@ -333,7 +334,7 @@ class Session final : public ServerOwner, public PoolClient {
   void OnPendingEvent(Participant& participant, const wire::MessageStream::Event& event);
   void OnUnexpectedEvent(const wire::MessageStream::Event& event);
   void OnReady(Participant& participant, const wire::MessageStream::Event& event);
-  void OnError(const wire::MessageStream::Event& event);
+  void OnError(const Participant& participant, const wire::MessageStream::Event& event);
   void OnInjectedError(SqlError error);
   void OnComplete(Participant& participant, const wire::MessageStream::Event& event);
   void OnParsed(const Participant& participant);
@@ -347,6 +348,7 @@ class Session final : public ServerOwner, public PoolClient {
   void NoteTransactionStatus(Participant& participant, char status);
   void StartClock();
   void CountStatement(Outcome outcome);
+  void CountTransaction(uint64_t now_us);
 
   SessionHost& host_;
   const SessionIdentity identity_;
@@ -414,6 +416,7 @@ class Session final : public ServerOwner, public PoolClient {
   bool schema_changed_ = false;  // by the running statement
   bool closing_ = false;
   bool within_row_ = false;  // of the active server
+  bool clock_runs_ = false;  // statement_started_us_ is of a statement that has not ended
   // Null but in rare moments; idle clients are many.
   std::unique_ptr<const SqlError> drain_;
   std::unique_ptr<const SqlError> prelude_error_;

@@ -279,7 +279,8 @@ void Session::FinishTransaction(bool committed, bool chain) {
     meridian_ = *transaction_.local_meridian();
   }
   context_ = nullptr;
-  host_.metrics().transactions.Add();
+  // Others end with a statement behind which there is none.
+  if (transaction_.implicit() || chain) CountTransaction(host_.NowUs());
   if (chain) {
     transaction_.Chain(settings_, meridian_, host_.settings().Empty());
     return;

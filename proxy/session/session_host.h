@@ -26,8 +26,6 @@ struct StatementReport {
   QueryKind kind = QueryKind::kOther;
   Outcome outcome = Outcome::kOk;
   uint64_t microseconds = 0;
-  // Of the transaction that it has ended, or was.
-  std::optional<uint64_t> transaction_microseconds;
 };
 
 class SessionHost {
@@ -61,6 +59,8 @@ class SessionHost {
   // Has the schema read anew; later Session::OnSchemaRefreshed.
   virtual void RequestSchemaRefresh(Session& session) = 0;
   virtual void Report(Session& session, const StatementReport& report) = 0;
+  // A transaction has ended; a statement outside of a transaction block is one.
+  virtual void ReportTransaction(Session& session, uint64_t microseconds) = 0;
   // It has waited for a server connection.
   virtual void ReportWait(Session& session, uint64_t microseconds) = 0;
   // A name for a prepared transaction that no other proxy and no other call gives.

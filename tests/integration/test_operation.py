@@ -326,6 +326,78 @@ class TestMetrics:
         missing = [name for name in documented if f"# TYPE {name} " not in text]
         assert documented and not missing
 
+    def test_all_metrics_count(self, make_proxy):
+        """Each documented metric moves when what it stands for happens."""
+        proxy = make_proxy(pool_size=1, max_client_connections=6, queue_timeout="2s",
+                           log={"slow_statement": "20ms"})
+        first, second = login(proxy), login(proxy)
+        first.rows("SELECT pg_sleep(0.03)")
+        for key in range(4):
+            first.rows(f"SELECT v FROM kv WHERE k = {key}")
+        first.rows("SELECT v FROM kv WHERE k > 0")
+        assert w.sqlstates(first.query("SELECT * FROM not_there")) == ["42P01"]
+        assert w.sqlstates(first.query("SELECT count(*) FROM kv")) == ["0A000"]
+        first.rows("SET extra_float_digits = 0")
+        first.rows("LISTEN things")
+        assert w.sqlstates(second.query("SELECT 1")) == ["53300"]  # it waits in vain
+        waiting = threading.Thread(target=second.rows, args=("SELECT 1",))
+        waiting.start()
+        time.sleep(0.1)
+        first.rows("UNLISTEN *")
+        first.query("DISCARD ALL")
+        waiting.join()
+        second.ask(w.parse("SELECT 1", "one") + w.bind([], "one") + w.execute() + w.SYNC)
+        first.rows("BEGIN")
+        first.rows("SELECT 1")
+        first.rows("COMMIT")
+        crowd = []
+        with pytest.raises(Exception, match="too many"):
+            for _ in range(6):
+                crowd.append(login(proxy))
+        third = crowd[0]
+        third.send(b"\x01\0\0\0\x04")
+        third.read_until("E")
+        w.Wire("127.0.0.1", proxy.port).send(third.cancel_packet())
+        proxy.signal(signal.SIGHUP)
+        crowd[1].send(w.query("SELECT pg_sleep(10)"))
+        time.sleep(0.1)
+        crowd[1].reset()  # and its server's connection is closed
+        answers = second.ask(w.bind([], "one") + w.execute() + w.SYNC)
+        assert w.types(answers) == "2DCZ", answers
+        # Now: gauges, which are counted once a second.
+        first.rows("CREATE TEMP TABLE pins (x int)")
+        first.send(w.query("SELECT pg_sleep(3)"))
+        waiting = threading.Thread(target=second.query, args=("SELECT 1",))
+        waiting.start()
+        time.sleep(1.2)
+        text = proxy.metrics()
+        waiting.join()
+        documented = re.findall(r"^\| `(meridian_\w+)` \| (counter|gauge|histogram) ",
+                                (process.ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE)
+        still = {name for name, kind in documented if total(text, name, kind) == 0}
+        # Of what does not happen here.
+        assert still == {"meridian_catalog_errors_total", "meridian_servers_login",
+                         "meridian_server_login_failures_total",
+                         "meridian_prepared_statements_evicted_total"}
+
+    def test_durations_are_of_statements(self, make_proxy):
+        """Not of what a client does between them."""
+        proxy = make_proxy(log={"slow_statement": "300ms"})
+        connection = login(proxy)
+        connection.ask(w.parse("SELECT v FROM kv WHERE k = $1", "by_key") + w.SYNC)
+        for key in (b"1", b"2"):
+            time.sleep(0.35)
+            connection.ask(w.bind([key], "by_key") + w.execute() + w.SYNC)
+        connection.send(w.bind([b"1"], "by_key") + w.execute() + w.FLUSH)
+        connection.read_until("C")
+        time.sleep(0.35)
+        connection.ask(w.bind([b"1"], "by_key") + w.execute() + w.SYNC)
+        text = proxy.metrics()
+        assert value(text, 'meridian_query_duration_seconds_count{kind="select"}') == 4
+        assert value(text, 'meridian_query_duration_seconds_sum{kind="select"}') < 0.3
+        assert value(text, "meridian_slow_statements_total") == 0
+        assert value(text, "meridian_transactions_total") == 4
+
     def test_no_secrets_in_the_log(self, make_proxy):
         proxy = make_proxy(log={"level": "debug", "slow_statement": "1ms"})
         connection = login(proxy)
@@ -335,6 +407,13 @@ class TestMetrics:
         assert "pg_sleep" in log
         for secret in ("control secret", "admin secret", "SCRAM-SHA-256$"):
             assert secret not in log
+
+
+def total(text: str, name: str, kind: str) -> float:
+    """Of all series of a metric."""
+    name += "_count" if kind == "histogram" else ""
+    return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines()
+               if re.match(rf"{name}[ {{]", line))
 
 
 def value(text: str, series: str) -> float:

@@ -102,6 +102,7 @@ class Stage final : public SessionHost, public PoolHost {
   void SetReading(Server& server, bool on) override;
   void RequestSchemaRefresh(Session& session) override { refreshing_.push_back(&session); }
   void Report(Session&, const StatementReport&) override {}
+  void ReportTransaction(Session&, uint64_t) override {}
   void ReportWait(Session&, uint64_t) override {}
   std::string NewTransactionName() override;
   size_t max_message_bytes() const override { return 1 << 20; }
