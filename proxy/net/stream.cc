@@ -68,11 +68,11 @@ void Stream::Flush(wire::OutQueue& queue) {
   constexpr size_t kMaxBuffers = 64;
   std::array<uv_buf_t, kMaxBuffers> buffers;
   unsigned count = 0;
-  for (const std::string_view slice : queue.Slices()) {
-    if (count == kMaxBuffers) break;
+  queue.ForEachSlice([&](std::string_view slice) {
+    if (count == kMaxBuffers) return;
     buffers[count++] =
         uv_buf_init(const_cast<char*>(slice.data()), static_cast<unsigned>(slice.size()));
-  }
+  });
   const int written = uv_try_write(stream(), buffers.data(), count);
   // A write error is seen by the reading side, too: there it is handled.
   const size_t taken = written > 0 ? static_cast<size_t>(written) : 0;

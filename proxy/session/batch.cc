@@ -49,9 +49,9 @@ Session::Progress Session::UseBatchServer(ShardIndex shard, Participant** partic
   return Progress::kDone;
 }
 
-// Sends Sync to the batch's server; what follows may go to another.
-void Session::EndServerBatch(Pending::Show show, Pending::Purpose purpose) {
-  wire::AppendSync(batch_server_->out.Own());
+// Sends Sync, the client's or our own, to the batch's server; what follows may go to another.
+void Session::EndServerBatch(Pending::Show show, Pending::Purpose purpose, std::string_view sync) {
+  batch_server_->out.Borrow(sync);
   pending_.Add(wire::kSync, show, purpose);
   active_ = batch_server_;
   batch_server_ = nullptr;

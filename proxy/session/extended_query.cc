@@ -244,8 +244,8 @@ std::optional<ShardIndex> Session::ShardOfPortal(std::string_view name) const {
   return std::nullopt;
 }
 
-Session::Progress Session::HandleDescribe(std::string_view body) {
-  const auto view = wire::ParseDescribe(body);
+Session::Progress Session::HandleDescribe(std::string_view message) {
+  const auto view = wire::ParseDescribe(message.substr(wire::kHeaderBytes));
   if (!pending_.empty() && batch_server_ == nullptr) return Progress::kBlocked;
   if (!view.ok()) {
     FailBatch(view.status());
@@ -286,7 +286,7 @@ Session::Progress Session::HandleDescribe(std::string_view body) {
     portals_.find(view->name)->second.describe = true;
     return Progress::kDone;
   }
-  return ForwardToPortal(wire::kDescribe, body, view->name);
+  return ForwardToPortal(message, view->name);
 }
 
 std::string Session::LocalRowDescription(const Statement& statement) {
@@ -297,8 +297,7 @@ std::string Session::LocalRowDescription(const Statement& statement) {
 }
 
 // A message about a portal that a server has: to that server.
-Session::Progress Session::ForwardToPortal(char type, std::string_view body,
-                                           std::string_view name) {
+Session::Progress Session::ForwardToPortal(std::string_view message, std::string_view name) {
   const auto shard = ShardOfPortal(name);
   if (!shard) {
     FailBatch(SqlStatus(sqlstate::kInvalidCursorName,
@@ -315,14 +314,13 @@ Session::Progress Session::ForwardToPortal(char type, std::string_view body,
     return Progress::kDone;
   }
   PlaceOn(*participant);
-  wire::MessageBuilder(participant->server->out.Own(), type).Bytes(body);
-  pending_.Add(type);
+  participant->server->out.Borrow(message);
+  pending_.Add(message[0]);
   return Progress::kDone;
 }
 
 Session::Progress Session::HandleExecute(std::string_view message) {
-  const std::string_view body = message.substr(wire::kHeaderBytes);
-  const auto view = wire::ParseExecute(body);
+  const auto view = wire::ParseExecute(message.substr(wire::kHeaderBytes));
   if (!pending_.empty() && batch_server_ == nullptr) return Progress::kBlocked;
   StartClock();
   if (!view.ok()) {
@@ -340,7 +338,7 @@ Session::Progress Session::HandleExecute(std::string_view message) {
   } else if (view->portal.empty()) {
     prepared = unnamed_portal_;
   }
-  if (ForwardToPortal(wire::kExecute, body, view->portal) == Progress::kBlocked) {
+  if (ForwardToPortal(message, view->portal) == Progress::kBlocked) {
     return Progress::kBlocked;
   }
   if (batch_server_ == nullptr || !prepared || skip_until_sync_) return Progress::kDone;
@@ -404,8 +402,8 @@ Session::Progress Session::ExecuteLocal(const Portal& portal) {
   return Progress::kDone;
 }
 
-Session::Progress Session::HandleClose(std::string_view body) {
-  const auto view = wire::ParseDescribe(body);
+Session::Progress Session::HandleClose(std::string_view message) {
+  const auto view = wire::ParseDescribe(message.substr(wire::kHeaderBytes));
   if (!pending_.empty() && batch_server_ == nullptr) return Progress::kBlocked;
   if (!view.ok()) {
     FailBatch(view.status());
@@ -424,7 +422,7 @@ Session::Progress Session::HandleClose(std::string_view body) {
     const bool on_server = portal != portals_.end() ? portal->second.kind == Portal::Kind::kServer
                                                     : view->name.empty() && unnamed_portal_;
     if (on_server && (batch_server_ != nullptr || transaction_.open())) {
-      const Progress progress = ForwardToPortal(wire::kClose, body, view->name);
+      const Progress progress = ForwardToPortal(message, view->name);
       if (progress == Progress::kBlocked) return progress;
       if (view->name.empty()) unnamed_portal_ = {};
       if (portal != portals_.end()) portals_.erase(portal);
@@ -450,13 +448,13 @@ Session::Progress Session::HandleFlush() {
   return Progress::kDone;
 }
 
-Session::Progress Session::HandleSync() {
+Session::Progress Session::HandleSync(std::string_view message) {
   if (!skip_until_sync_) {
     if (!pending_.empty() && batch_server_ == nullptr) return Progress::kBlocked;
     if (PlaceUnplaced() == Progress::kBlocked) return Progress::kBlocked;
   }
   if (batch_server_ != nullptr) {
-    EndServerBatch(Pending::Show::kForward);
+    EndServerBatch(Pending::Show::kForward, Pending::Purpose::kSync, message);
     EndBatch();
     return Progress::kDone;
   }

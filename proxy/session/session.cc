@@ -206,7 +206,7 @@ Session::Progress Session::Handle(char type, std::string_view message) {
     case wire::kSync:
       // PostgreSQL ignores Sync and Flush while it reads COPY data.
       if (Copying()) return Progress::kDone;
-      return expect_copy_in_ ? Progress::kBlocked : HandleSync();
+      return expect_copy_in_ ? Progress::kBlocked : HandleSync(message);
     case wire::kFlush:
       if (Copying()) return Progress::kDone;
       return skip_until_sync_ ? Progress::kDone : HandleFlush();
@@ -239,11 +239,11 @@ Session::Progress Session::Handle(char type, std::string_view message) {
     case wire::kBind:
       return HandleBind(body);
     case wire::kDescribe:
-      return HandleDescribe(body);
+      return HandleDescribe(message);
     case wire::kExecute:
       return HandleExecute(message);
     case wire::kClose:
-      return HandleClose(body);
+      return HandleClose(message);
     default:
       if (Answering()) return Progress::kBlocked;
       Violation({.sqlstate = std::string(sqlstate::kProtocolViolation),

@@ -241,11 +241,11 @@ class Session final : public ServerOwner, public PoolClient {
   // --- extended_query.cc
   Progress HandleParse(std::string_view body);
   Progress HandleBind(std::string_view body);
-  Progress HandleDescribe(std::string_view body);
+  Progress HandleDescribe(std::string_view message);
   Progress HandleExecute(std::string_view message);
-  Progress HandleClose(std::string_view body);
+  Progress HandleClose(std::string_view message);
   Progress HandleFlush();
-  Progress HandleSync();
+  Progress HandleSync(std::string_view message);
   Progress HandleFunctionCall(std::string_view message);
   const Ref<const PreparedText>* FindPrepared(std::string_view name);
   static absl::Status NoSuchStatement(std::string_view name);
@@ -260,14 +260,15 @@ class Session final : public ServerOwner, public PoolClient {
   const Portal* FindPortal(std::string_view name) const;
   std::optional<ShardIndex> ShardOfPortal(std::string_view name) const;
   static std::string LocalRowDescription(const Statement& statement);
-  Progress ForwardToPortal(char type, std::string_view body, std::string_view name);
+  Progress ForwardToPortal(std::string_view message, std::string_view name);
   Progress ExecuteLocal(const Portal& portal);
 
   // --- batch.cc
   Progress UseBatchServer(ShardIndex shard, Participant** participant, absl::Status* error,
                           Join join = Join::kTransaction);
   Join ChooseForParse(const PreparedText& prepared, ShardIndex* shard);
-  void EndServerBatch(Pending::Show show, Pending::Purpose purpose = Pending::Purpose::kSync);
+  void EndServerBatch(Pending::Show show, Pending::Purpose purpose = Pending::Purpose::kSync,
+                      std::string_view sync = wire::kSyncMessage);
   Progress PlaceUnplaced();
   void PlaceOn(Participant& participant);
   void SendParse(Participant& participant, const PreparedText& prepared, Pending::Show show);

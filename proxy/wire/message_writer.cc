@@ -151,7 +151,7 @@ void AppendParse(std::string& out, std::string_view name, std::string_view text,
       .Bytes(parameter_types);
 }
 
-void AppendSync(std::string& out) { AppendEmptyMessage(out, kSync); }
+void AppendSync(std::string& out) { out.append(kSyncMessage); }
 
 void AppendClose(std::string& out, char kind, std::string_view name) {
   MessageBuilder(out, kClose).U8(static_cast<uint8_t>(kind)).String(name);

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace meridian::wire {
 
@@ -58,6 +59,7 @@ inline constexpr uint32_t kAuthSaslFinal = 12;
 
 // A message is its type (1 byte), its length (4 bytes, itself included, the type not) and its body.
 inline constexpr size_t kHeaderBytes = 5;
+inline constexpr std::string_view kSyncMessage("S\0\0\0\4", kHeaderBytes);
 // PG_LARGE_MESSAGE_LIMIT and PG_SMALL_MESSAGE_LIMIT (PostgreSQL: src/include/libpq/libpq.h).
 inline constexpr uint32_t kLargeMessageLimit = 0x3fffffff - 1;
 inline constexpr uint32_t kSmallMessageLimit = 10000;

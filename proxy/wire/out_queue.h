@@ -16,35 +16,53 @@ namespace meridian::wire {
 class OutQueue {
  public:
   // Queues bytes that stay valid and unchanged until the driver has written or copied them (the end
-  // of the event).
-  void Borrow(std::string_view bytes);
+  // of the event). Neighbours in memory become one slice.
+  void Borrow(std::string_view bytes) {
+    if (bytes.empty()) return;
+    borrowed_bytes_ += bytes.size();
+    if (!borrowed_.empty()) {
+      Borrowed& last = borrowed_.back();
+      if (last.own_before == own_.size() && last.data + last.size == bytes.data()) {
+        last.size += bytes.size();
+        return;
+      }
+    }
+    borrowed_.push_back({bytes.data(), bytes.size(), own_.size()});
+  }
   // To append bytes of our own: they follow everything queued so far. Valid until the next call of
   // any member.
   std::string& Own() { return own_; }
   void Append(std::string_view bytes) { own_.append(bytes); }
 
-  bool empty() const { return slices_.empty() && own_.size() == sealed_; }
+  bool empty() const { return borrowed_.empty() && own_.empty(); }
   size_t size() const { return borrowed_bytes_ + own_.size(); }
 
-  // For the driver: the slices in order; valid until the queue changes.
-  const std::vector<std::string_view>& Slices();
+  // For the driver: calls visit(std::string_view) with the slices in order.
+  template <typename Visit>
+  void ForEachSlice(Visit visit) const {
+    const std::string_view own = own_;
+    size_t done = 0;  // of our own
+    for (const Borrowed& slice : borrowed_) {
+      if (slice.own_before > done) visit(own.substr(done, slice.own_before - done));
+      done = slice.own_before;
+      visit(std::string_view(slice.data, slice.size));
+    }
+    if (own.size() > done) visit(own.substr(done));
+  }
   // For the driver: everything from byte `written` on is appended to `rest`, and the queue is empty
   // again.
   void MoveRest(size_t written, std::string& rest);
   void Clear();
 
  private:
-  struct Slice {
-    const char* data;  // nullptr: in own_
-    size_t begin;      // in own_
+  struct Borrowed {
+    const char* data;
     size_t size;
+    size_t own_before;  // it stands behind so many bytes of our own
   };
-  void Seal();
 
-  std::vector<Slice> slices_;
-  std::vector<std::string_view> views_;
+  std::vector<Borrowed> borrowed_;
   std::string own_;
-  size_t sealed_ = 0;  // own_[0, sealed_) is in slices_
   size_t borrowed_bytes_ = 0;
 };
 

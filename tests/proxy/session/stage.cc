@@ -144,13 +144,13 @@ void Stage::Tick(uint64_t microseconds) {
 // Moves what the event has produced to where it goes.
 void Stage::Collect(std::string_view bytes, const Session* owner) {
   for (auto& [name, client] : clients_) {
-    for (const std::string_view slice : client.session->out.Slices()) {
+    client.session->out.ForEachSlice([&](std::string_view slice) {
       if (owner != nullptr && owner != client.session.get() && Within(slice, bytes)) {
         problems.push_back("a client gets bytes of a server that it does not own");
       }
       client.seen.append(slice);
       Trace({name}, "sees", slice);
-    }
+    });
     client.session->out.Clear();
   }
   for (const auto& link : links_) {
