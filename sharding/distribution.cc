@@ -18,7 +18,7 @@ absl::Status Invalid(fmt::format_string<Args...> format, Args&&... args) {
 
 // The lexicographic order of the first `count` components; a tuple that has fewer and agrees in
 // them is lower.
-int CompareFirst(const KeyTuple& a, const KeyTuple& b, size_t count) {
+int CompareFirst(KeyTupleView a, KeyTupleView b, size_t count) {
   const size_t size_a = std::min(count, a.size());
   const size_t size_b = std::min(count, b.size());
   for (size_t i = 0; i < std::min(size_a, size_b); ++i) {
@@ -92,7 +92,7 @@ absl::Status CheckCover(std::string_view distribution, const std::vector<KeyRang
 
 }  // namespace
 
-int Compare(const KeyTuple& a, const KeyTuple& b) {
+int Compare(KeyTupleView a, KeyTupleView b) {
   return CompareFirst(a, b, std::numeric_limits<size_t>::max());
 }
 
@@ -127,7 +127,7 @@ KeyValue Distribution::ToSpace(size_t column, KeyValue value) const {
   return HashKey(key_column.type, value);
 }
 
-size_t Distribution::IndexOf(const KeyTuple& key) const {
+size_t Distribution::IndexOf(KeyTupleView key) const {
   auto begin = ranges_.begin();
   auto end = ranges_.end();
   if (!first_components_.empty() && !key.empty()) {
@@ -139,13 +139,13 @@ size_t Distribution::IndexOf(const KeyTuple& key) const {
     end = ranges_.begin() + (high - first);
   }
   const auto above = std::partition_point(
-      begin, end, [&key](const KeyRange& range) { return Compare(range.lower.values, key) <= 0; });
+      begin, end, [key](const KeyRange& range) { return Compare(range.lower.values, key) <= 0; });
   return above - ranges_.begin() - 1;
 }
 
-size_t Distribution::EndOfPrefix(const KeyTuple& prefix) const {
+size_t Distribution::EndOfPrefix(KeyTupleView prefix) const {
   return std::partition_point(ranges_.begin(), ranges_.end(),
-                              [&prefix](const KeyRange& range) {
+                              [prefix](const KeyRange& range) {
                                 return CompareFirst(range.lower.values, prefix, prefix.size()) <= 0;
                               }) -
          ranges_.begin();
@@ -157,11 +157,9 @@ ShardSet Distribution::OwnersOf(size_t begin, size_t end) const {
   return owners;
 }
 
-const KeyRange& Distribution::Locate(const KeyTuple& point) const {
-  return ranges_[IndexOf(point)];
-}
+const KeyRange& Distribution::Locate(KeyTupleView point) const { return ranges_[IndexOf(point)]; }
 
-ShardSet Distribution::OwnersOfPrefix(const KeyTuple& prefix) const {
+ShardSet Distribution::OwnersOfPrefix(KeyTupleView prefix) const {
   if (ranges_.empty() || prefix.empty()) return all_owners_;
   if (prefix.size() == columns_.size()) return ShardSet::Of(Locate(prefix).owner);
   return OwnersOf(IndexOf(prefix), EndOfPrefix(prefix));

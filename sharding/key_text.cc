@@ -15,6 +15,11 @@ namespace {
 
 constexpr size_t kUuidBytes = 16;
 
+// How it would be converted, and whether a locale calls it a space, is the server's matter.
+bool IsPlain(std::string_view text) {
+  return IsAscii(text) && text.find('\0') == std::string_view::npos;
+}
+
 // PostgreSQL 16 reads 0x1F, 0o17, 0b1 and 1_000; 15 refuses them.
 bool IsNewIntegerSyntax(std::string_view digits) {
   return digits.find('_') != std::string_view::npos ||
@@ -28,8 +33,10 @@ absl::StatusOr<KeyValue> ParseInteger(KeyType type, std::string_view text, int64
   std::string_view digits = StripSpace(text);
   const bool negative = digits.starts_with('-');
   if (negative || digits.starts_with('+')) digits.remove_prefix(1);
-  if (IsNewIntegerSyntax(digits)) return OnlyServerKnows(KeyTypeName(type));
   const size_t count = LeadingDigits(digits);
+  if (count != digits.size() && (!IsPlain(text) || IsNewIntegerSyntax(digits))) {
+    return OnlyServerKnows(KeyTypeName(type));
+  }
   if (count == 0) return InvalidKeyText(KeyTypeName(type), text);
   uint64_t magnitude = 0;
   const auto parsed = std::from_chars(digits.data(), digits.data() + count, magnitude);
@@ -113,23 +120,9 @@ absl::StatusOr<KeyValue> ParseBytea(std::string_view text) {
   return bytes;
 }
 
-}  // namespace
-
-absl::StatusOr<KeyValue> ParseKeyText(KeyType type, std::string_view text) {
-  if (type == KeyType::kText) {
-    if (!IsValidText(text)) return OnlyServerKnows("text");
-    return std::string(text);
-  }
-  // How the rest would be converted, and whether a locale calls it a space, is the server's matter.
-  if (!IsAscii(text) || text.find('\0') != std::string_view::npos)
-    return OnlyServerKnows(KeyTypeName(type));
+// Precondition: IsPlain(text).
+absl::StatusOr<KeyValue> ParsePlain(KeyType type, std::string_view text) {
   switch (type) {
-    case KeyType::kSmallint:
-      return ParseInteger<int16_t>(type, text);
-    case KeyType::kInteger:
-      return ParseInteger<int32_t>(type, text);
-    case KeyType::kBigint:
-      return ParseInteger<int64_t>(type, text);
     case KeyType::kUuid:
       return ParseUuid(text);
     case KeyType::kDate:
@@ -142,10 +135,27 @@ absl::StatusOr<KeyValue> ParseKeyText(KeyType type, std::string_view text) {
       return ParseBytea(text);
     case KeyType::kNumeric:
       return ParseDecimalText(text);
-    case KeyType::kText:
-      break;  // above
+    default:
+      return OnlyServerKnows("value");
   }
-  return OnlyServerKnows("value");
+}
+
+}  // namespace
+
+absl::StatusOr<KeyValue> ParseKeyText(KeyType type, std::string_view text) {
+  switch (type) {
+    case KeyType::kText:
+      if (!IsValidText(text)) return OnlyServerKnows("text");
+      return std::string(text);
+    case KeyType::kSmallint:
+      return ParseInteger<int16_t>(type, text);
+    case KeyType::kInteger:
+      return ParseInteger<int32_t>(type, text);
+    case KeyType::kBigint:
+      return ParseInteger<int64_t>(type, text);
+    default:
+      return IsPlain(text) ? ParsePlain(type, text) : OnlyServerKnows(KeyTypeName(type));
+  }
 }
 
 }  // namespace meridian

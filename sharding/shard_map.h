@@ -57,6 +57,7 @@ struct KeyColumn {
 };
 
 using KeyTuple = absl::InlinedVector<KeyValue, 2>;
+using KeyTupleView = absl::Span<const KeyValue>;
 
 // A cut in a key space: the first `values.size()` components; what is left out is the lowest. An
 // empty bound is the lowest key of all (MINVALUE).
@@ -66,7 +67,7 @@ struct KeyBound {
 };
 
 // Lexicographic by Compare(KeyValue); a shorter bound is lower than each of its extensions.
-int Compare(const KeyTuple& a, const KeyTuple& b);
+int Compare(KeyTupleView a, KeyTupleView b);
 
 // [lower, the next range's lower), owned by one shard.
 struct KeyRange {
@@ -97,9 +98,9 @@ class Distribution {
   KeyValue ToSpace(size_t column, KeyValue value) const;
 
   // The range that holds the point; `point` has one component per column. Precondition: ranges().
-  const KeyRange& Locate(const KeyTuple& point) const;
+  const KeyRange& Locate(KeyTupleView point) const;
   // The owners of all keys whose components start with `prefix` (may be empty: all owners).
-  ShardSet OwnersOfPrefix(const KeyTuple& prefix) const;
+  ShardSet OwnersOfPrefix(KeyTupleView prefix) const;
   // The owners of all keys between the ends, compared by the components that an end has: an
   // inclusive upper end of ("a") takes in every key that starts with "a". Of an empty interval: no
   // owner, or one where both ends lie in its range.
@@ -112,9 +113,9 @@ class Distribution {
  private:
   // The last range whose lower bound is not above `key`, a point or a prefix. Precondition:
   // ranges().
-  size_t IndexOf(const KeyTuple& key) const;
+  size_t IndexOf(KeyTupleView key) const;
   // The first range that is above every key that starts with `prefix`, or ranges().size().
-  size_t EndOfPrefix(const KeyTuple& prefix) const;
+  size_t EndOfPrefix(KeyTupleView prefix) const;
   ShardSet OwnersOf(size_t begin, size_t end) const;
 
   std::string name_;

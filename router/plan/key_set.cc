@@ -248,12 +248,11 @@ KeySet KeySet::Or(KeySet a, KeySet b) {
 std::optional<ShardSet> Owners(const KeySet& keys, const Distribution& distribution,
                                const Values& values, bool standard_conforming_strings) {
   if (keys.is_all()) return distribution.AllOwners();
-  if (const auto single = ReadSingleKey(keys, distribution, values, standard_conforming_strings)) {
+  if (auto single = ReadSingleKey(keys, distribution, values, standard_conforming_strings)) {
     switch (single->kind) {
       case ValueKind::kValue: {
-        KeyTuple point;
-        point.push_back(distribution.ToSpace(0, single->value));
-        return ShardSet::Of(distribution.Locate(point).owner);
+        const KeyValue point = distribution.ToSpace(0, std::move(single->value));
+        return ShardSet::Of(distribution.Locate({&point, 1}).owner);
       }
       case ValueKind::kNull:
       case ValueKind::kNever:

@@ -18,7 +18,7 @@ constexpr int64_t kMaxExactDouble = int64_t{1} << 53;
 
 OperandValue Just(Kind kind) { return {kind, KeyValue()}; }
 
-OperandValue FromStatus(absl::StatusOr<KeyValue> value) {
+OperandValue FromStatus(absl::StatusOr<KeyValue>&& value) {
   if (value.ok()) return {Kind::kValue, *std::move(value)};
   if (absl::IsUnimplemented(value.status())) return Just(Kind::kUnknown);
   return Just(Kind::kServerError);
@@ -51,22 +51,22 @@ bool Comparable(KeyType value, KeyType column) {
   return value_is_number && column_is_number;
 }
 
-// `value`, of type `from`, as a key of type `to`. Precondition: Comparable(from, to).
-OperandValue Convert(OperandValue value, KeyType from, KeyType to) {
-  if (value.kind != Kind::kValue) return value;
-  if (from == KeyType::kNumeric && to != KeyType::kNumeric) {
-    return IntegerOfDecimal(std::get<Decimal>(value.value));
+// Makes `value`, of type `from`, a key of type `to`. Precondition: Comparable(from, to).
+void Convert(OperandValue* value, KeyType from, KeyType to) {
+  if (from == to || value->kind != Kind::kValue) return;
+  if (from == KeyType::kNumeric) {
+    *value = IntegerOfDecimal(std::get<Decimal>(value->value));
+  } else if (to == KeyType::kNumeric) {
+    const std::string digits = std::to_string(std::get<int64_t>(value->value));
+    *value = FromStatus(ParseKeyText(KeyType::kNumeric, digits));
   }
-  if (to == KeyType::kNumeric && from != KeyType::kNumeric) {
-    return FromStatus(
-        ParseKeyText(KeyType::kNumeric, std::to_string(std::get<int64_t>(value.value))));
-  }
-  return value;
 }
 
 OperandValue ReadText(KeyType type, KeyType column, std::string_view text) {
   if (!Comparable(type, column)) return Just(Kind::kUnknown);
-  return Convert(FromStatus(ParseKeyText(type, text)), type, column);
+  OperandValue value = FromStatus(ParseKeyText(type, text));
+  Convert(&value, type, column);
+  return value;
 }
 
 OperandValue ReadBinary(KeyType type, KeyType column, std::string_view bytes,
@@ -77,7 +77,9 @@ OperandValue ReadBinary(KeyType type, KeyType column, std::string_view bytes,
     const auto text = ToUtf8(encoding, bytes, &scratch);
     return text.has_value() ? FromStatus(ParseKeyBinary(type, *text)) : Just(Kind::kUnknown);
   }
-  return Convert(FromStatus(ParseKeyBinary(type, bytes)), type, column);
+  OperandValue value = FromStatus(ParseKeyBinary(type, bytes));
+  Convert(&value, type, column);
+  return value;
 }
 
 OperandValue ReadNumber(const Operand& operand, LiteralKind kind, std::string_view digits,
