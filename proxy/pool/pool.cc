@@ -110,7 +110,7 @@ void NodePool::Serve() {
     if (server.state == Server::State::kActive && !server.out.empty()) context_.host.Flush(server);
   }
   serving_ = false;
-  OpenMore(context_.host.NowUs());
+  if (!waiters_.empty()) OpenMore(context_.host.NowUs());
 }
 
 void NodePool::FailWaiters(const absl::Status& status) {

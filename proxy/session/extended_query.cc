@@ -111,6 +111,7 @@ Session::Progress Session::HandleParse(std::string_view body) {
 }
 
 absl::StatusOr<Decision> Session::DecidePrepared(const PreparedText& prepared,
+                                                 const Statement& statement,
                                                  absl::Span<const Parameter> parameters) {
   const Analysis& analysis = prepared.Current(host_.router());
   auto hints = Hints();
@@ -121,11 +122,12 @@ absl::StatusOr<Decision> Session::DecidePrepared(const PreparedText& prepared,
     const uint32_t begin = analysis.parts[0].statement->body_range.begin;
     while (!literals.empty() && literals.front().range.begin < begin) literals.remove_prefix(1);
   }
-  return host_.router().Decide(*StatementOf(prepared),
-                               {prepared.text, literals, parameters, Context().encoding}, *hints);
+  return host_.router().Decide(statement, {prepared.text, literals, parameters, Context().encoding},
+                               *hints);
 }
 
 absl::StatusOr<Decision> Session::DecideBind(const PreparedText& prepared,
+                                             const Statement& statement,
                                              const wire::BindView& bind) {
   const std::vector<Oid>& types = TypesOf(prepared);
   absl::InlinedVector<Parameter, 8> parameters;
@@ -135,7 +137,7 @@ absl::StatusOr<Decision> Session::DecideBind(const PreparedText& prepared,
                           .binary = bind.IsBinary(i),
                           .value = bind.values[i]});
   }
-  return DecidePrepared(prepared, parameters);
+  return DecidePrepared(prepared, statement, parameters);
 }
 
 Session::Progress Session::HandleBind(std::string_view body) {
@@ -183,7 +185,7 @@ Session::Progress Session::HandleBind(std::string_view body) {
   }
   ShardIndex shard = AtHand();
   if (statement != nullptr) {
-    const auto decision = DecideBind(*prepared, bind);
+    const auto decision = DecideBind(*prepared, *statement, bind);
     if (!decision.ok()) {
       FailBatch(decision.status());
       return Progress::kDone;

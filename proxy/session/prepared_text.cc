@@ -31,12 +31,9 @@ std::string PreparedText::ServerNameOf(uint64_t id) {
   return fmt::format("{}{}", kServerStatementPrefix, id);
 }
 
-const Analysis& PreparedText::Current(Router& router) const {
-  if (generation_ != router.generation()) {
-    router.Analyze(text, context, type_oids_, &analysis_);
-    generation_ = router.generation();
-  }
-  return analysis_;
+void PreparedText::Renew(Router& router) const {
+  router.Analyze(text, context, type_oids_, &analysis_);
+  generation_ = router.generation();
 }
 
 Ref<const PreparedText> PreparedTexts::Intern(PreparedText::Kind kind, std::string_view text,

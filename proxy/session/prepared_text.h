@@ -41,7 +41,10 @@ class PreparedText : public RefCounted {
   // Whether it is one of a named statement; else it goes by the unnamed one.
   bool interned() const { return owner_ != nullptr; }
   // The router's analysis under its current map and schema.
-  const Analysis& Current(Router& router) const;
+  const Analysis& Current(Router& router) const {
+    if (generation_ != router.generation()) Renew(router);
+    return analysis_;
+  }
   const std::vector<Oid>& type_oids() const { return type_oids_; }
   // A server has accepted it, and would do so again: the next client that prepares the same need
   // not ask. (If not, because of a change that is not known yet, Bind tells.)
@@ -52,6 +55,8 @@ class PreparedText : public RefCounted {
   friend class PreparedTexts;
   PreparedText(PreparedTexts* owner, uint64_t id, Kind kind, std::string_view text,
                std::string_view parameter_types, const SqlContext& context, std::string key);
+
+  void Renew(Router& router) const;
 
   PreparedTexts* owner_;  // nullptr: not interned
   const std::string server_name_;

@@ -15,8 +15,6 @@ void Session::OnServerBytes(Server& server, std::string_view bytes) {
   while (!bytes.empty() && server.owner == this) {
     const MessageStream::Event event = server.stream.Next(bytes);
     if (event.kind == MessageStream::Kind::kNone) break;
-    Participant* participant = FindParticipant(server);
-    if (participant == nullptr) break;
     if (event.kind == MessageStream::Kind::kBroken) {
       Fatal({.sqlstate = std::string(sqlstate::kProtocolViolation),
              .message = "the server sent a message that is not of the protocol",
@@ -34,7 +32,7 @@ void Session::OnServerBytes(Server& server, std::string_view bytes) {
     } else if (broadcast_ != nullptr && broadcast_->Has(server)) {
       broadcast_->OnEvent(server, event);
     } else if (active_ == &server && !pending_.empty()) {
-      OnPendingEvent(*participant, event);
+      OnPendingEvent(server, event);
     } else {
       OnUnexpectedEvent(event);
     }
@@ -59,25 +57,25 @@ void Session::OnUnexpectedEvent(const MessageStream::Event& event) {
   }
 }
 
-void Session::OnPendingEvent(Participant& participant, const MessageStream::Event& event) {
+void Session::OnPendingEvent(Server& server, const MessageStream::Event& event) {
   if (event.kind == MessageStream::Kind::kChunk) {
     Show(event);
     return;
   }
   switch (event.type) {
     case wire::kReadyForQuery:
-      OnReady(participant, event);
+      OnReady(server, event);
       return;
     case wire::kErrorResponse:
-      OnError(participant, event);
+      OnError(server, event);
       return;
     case wire::kCommandComplete:
     case wire::kEmptyQueryResponse:
     case wire::kPortalSuspended:
-      OnComplete(participant, event);
+      OnComplete(server, event);
       return;
     case wire::kParseComplete:
-      OnParsed(participant);
+      OnParsed(server);
       [[fallthrough]];
     case wire::kBindComplete:
     case wire::kCloseComplete:
@@ -91,13 +89,13 @@ void Session::OnPendingEvent(Participant& participant, const MessageStream::Even
       return;
     case wire::kCopyInResponse:
       Show(event);
-      copy_in_ = participant.server;
+      copy_in_ = &server;
       expect_copy_in_ = false;
       if (pending_.size() > 1 && pending_.back().request == wire::kSync) {
         // The statement was not known for a COPY, so the Sync behind it has been sent. A server
         // that reads COPY data ignores it, and the client sends another one behind its data.
         pending_.pop_back();
-        batch_server_ = participant.server;
+        batch_server_ = &server;
         batch_open_ = true;
       }
       if (stalled_) ProcessInbox();
@@ -153,7 +151,7 @@ bool Session::WithinRow() const {
   return within_row_ || (fanout_ != nullptr && fanout_->within_row());
 }
 
-void Session::OnComplete(Participant& participant, const MessageStream::Event& event) {
+void Session::OnComplete(Server& server, const MessageStream::Event& event) {
   Show(event);
   Pending& pending = pending_.front();
   copy_in_ = nullptr;
@@ -162,17 +160,17 @@ void Session::OnComplete(Participant& participant, const MessageStream::Event& e
     const auto& effect = detail->effects[detail->next_effect++];
     if (effect != nullptr) {
       const std::string tag(wire::ByteReader(event.body()).String());
-      ApplyEffect(*effect, tag, &participant);
+      ApplyEffect(*effect, tag, FindParticipant(server));
     }
   }
   if (pending.request == wire::kExecute) {
     CountStatement(Outcome::kOk);
-    participant.server->pool.metrics().statements[Outcome::kOk].Add();
+    server.pool.metrics().statements[Outcome::kOk].Add();
     PopPending();
   }
 }
 
-void Session::OnError(const Participant& participant, const MessageStream::Event& event) {
+void Session::OnError(Server& server, const MessageStream::Event& event) {
   expect_copy_in_ = false;
   copy_in_ = nullptr;
   schema_changed_ = false;
@@ -195,7 +193,7 @@ void Session::OnError(const Participant& participant, const MessageStream::Event
       Pass(event);
     }
     CountStatement(Outcome::kError);
-    participant.server->pool.metrics().statements[Outcome::kError].Add();
+    server.pool.metrics().statements[Outcome::kError].Add();
     if (script_ != nullptr) script_->aborted = true;
   } else {
     OnInjectedError(wire::ToSqlError(wire::ParseErrorFields(event.body())));
@@ -228,14 +226,14 @@ void Session::OnError(const Participant& participant, const MessageStream::Event
   }
 }
 
-void Session::OnParsed(const Participant& participant) {
+void Session::OnParsed(const Server& server) {
   const Pending& pending = pending_.front();
   if (pending.detail == nullptr) return;
   const std::string& name = pending.detail->name;
   Confirm(name);
   // Not if it may use what others do not see: temporary tables, or what this transaction has made.
   const auto found = prepared_.find(name);
-  if (found != prepared_.end() && pin_ == PinReason::kNone && !participant.wrote) {
+  if (found != prepared_.end() && pin_ == PinReason::kNone && !FindParticipant(server)->wrote) {
     found->second->SetKnownGood();
   }
 }
@@ -276,7 +274,7 @@ void Session::OnInjectedError(SqlError error) {
   }
 }
 
-void Session::OnReady(Participant& participant, const MessageStream::Event& event) {
+void Session::OnReady(Server& server, const MessageStream::Event& event) {
   const char status = event.body().empty() ? wire::kIdle : event.body()[0];
   Pending& pending = pending_.front();
   if (pending.failed && pending.purpose == Pending::Purpose::kBegin && status == wire::kIdle) {
@@ -290,13 +288,13 @@ void Session::OnReady(Participant& participant, const MessageStream::Event& even
       (visible || pending.show == Pending::Show::kHideReady);
   if (statement && !pending.failed) {
     CountStatement(Outcome::kOk);
-    participant.server->pool.metrics().statements[Outcome::kOk].Add();
+    server.pool.metrics().statements[Outcome::kOk].Add();
   }
   copy_in_ = nullptr;
   expect_copy_in_ = false;
-  participant.server->transaction_status = status;
+  server.transaction_status = status;
   if (pending.purpose == Pending::Purpose::kClient || status != wire::kIdle) {
-    NoteTransactionStatus(participant, status);
+    NoteTransactionStatus(*FindParticipant(server), status);
   }
   if (visible) {
     if (transaction_.status() == status && !event.kept) {

@@ -114,17 +114,11 @@ size_t Session::Process(std::string_view input) {
       case wire::LengthCheck::kOk:
         break;
       case wire::LengthCheck::kUnknownType:
-        Violation({.sqlstate = std::string(sqlstate::kProtocolViolation),
-                   .message = "invalid frontend message type " +
-                              std::to_string(static_cast<unsigned char>(type)),
-                   .detail = {},
-                   .hint = {}});
+        Violation("invalid frontend message type " +
+                  std::to_string(static_cast<unsigned char>(type)));
         return before - input.size();
       case wire::LengthCheck::kBadLength:
-        Violation({.sqlstate = std::string(sqlstate::kProtocolViolation),
-                   .message = "invalid message length",
-                   .detail = {},
-                   .hint = {}});
+        Violation("invalid message length");
         return before - input.size();
     }
     if (type == wire::kCopyData) {
@@ -145,10 +139,8 @@ size_t Session::Process(std::string_view input) {
         stalled_ = true;
         break;
       }
-      Violation({.sqlstate = std::string(sqlstate::kProgramLimitExceeded),
-                 .message = "message of " + std::to_string(size) + " bytes is too long",
-                 .detail = {},
-                 .hint = "The limit is the setting max_message_size."});
+      Violation("message of " + std::to_string(size) + " bytes is too long",
+                sqlstate::kProgramLimitExceeded, "The limit is the setting max_message_size.");
       break;
     }
     if (input.size() < size) break;
@@ -217,21 +209,11 @@ Session::Progress Session::Handle(char type, std::string_view message) {
   if (expect_copy_in_) return Progress::kBlocked;
   if (Copying()) {
     // PostgreSQL loses synchronization here, too (copyfromparse.c, CopyGetData).
-    Violation({.sqlstate = std::string(sqlstate::kProtocolViolation),
-               .message = "unexpected message type \"" + std::string(1, type) +
-                          "\" during COPY from stdin",
-               .detail = {},
-               .hint = {}});
+    Violation("unexpected message type \"" + std::string(1, type) + "\" during COPY from stdin");
     return Progress::kDone;
   }
-  switch (type) {
-    case wire::kQuery:
-      return HandleQuery(message);
-    case wire::kFunctionCall:
-      return HandleFunctionCall(message);
-    default:
-      break;
-  }
+  if (type == wire::kQuery) return HandleQuery(message);
+  if (type == wire::kFunctionCall) return HandleFunctionCall(message);
   batch_open_ = true;
   switch (type) {
     case wire::kParse:
@@ -246,10 +228,7 @@ Session::Progress Session::Handle(char type, std::string_view message) {
       return HandleClose(message);
     default:
       if (Answering()) return Progress::kBlocked;
-      Violation({.sqlstate = std::string(sqlstate::kProtocolViolation),
-                 .message = "unexpected message after authentication",
-                 .detail = {},
-                 .hint = {}});
+      Violation("unexpected message after authentication");
       return Progress::kDone;
   }
 }
@@ -257,9 +236,12 @@ Session::Progress Session::Handle(char type, std::string_view message) {
 // ---------------------------------------------------------------------------------------------
 // Ends
 
-void Session::Violation(const SqlError& error) {
+void Session::Violation(std::string message, std::string_view sqlstate, std::string_view hint) {
   host_.metrics().protocol_violations.Add();
-  Fatal(error);
+  Fatal({.sqlstate = std::string(sqlstate),
+         .message = std::move(message),
+         .detail = {},
+         .hint = std::string(hint)});
 }
 
 void Session::Fatal(const SqlError& error) {

@@ -176,7 +176,8 @@ class Session final : public ServerOwner, public PoolClient {
   bool Answering() const;
   Progress Handle(char type, std::string_view message);
   bool Blocked() const;
-  void Violation(const SqlError& error);
+  void Violation(std::string message, std::string_view sqlstate = sqlstate::kProtocolViolation,
+                 std::string_view hint = {});
   void Fatal(const SqlError& error);
   void CloseNow();
   void OnIdle();
@@ -251,10 +252,11 @@ class Session final : public ServerOwner, public PoolClient {
   static absl::Status NoSuchStatement(std::string_view name);
   // The one statement that was prepared; nullptr: the text has none, or several.
   const Statement* StatementOf(const PreparedText& prepared);
-  // Where the prepared statement goes with these parameters. Precondition: StatementOf it.
-  absl::StatusOr<Decision> DecidePrepared(const PreparedText& prepared,
+  // Where the prepared statement, that of `prepared`, goes with these parameters.
+  absl::StatusOr<Decision> DecidePrepared(const PreparedText& prepared, const Statement& statement,
                                           absl::Span<const Parameter> parameters);
-  absl::StatusOr<Decision> DecideBind(const PreparedText& prepared, const wire::BindView& bind);
+  absl::StatusOr<Decision> DecideBind(const PreparedText& prepared, const Statement& statement,
+                                      const wire::BindView& bind);
   void RememberPortal(std::string_view name, const Ref<const PreparedText>& prepared,
                       ShardIndex shard);
   const Portal* FindPortal(std::string_view name) const;
@@ -332,13 +334,13 @@ class Session final : public ServerOwner, public PoolClient {
   void DistrustSettings(Server& server);
 
   // --- server_responses.cc
-  void OnPendingEvent(Participant& participant, const wire::MessageStream::Event& event);
+  void OnPendingEvent(Server& server, const wire::MessageStream::Event& event);
   void OnUnexpectedEvent(const wire::MessageStream::Event& event);
-  void OnReady(Participant& participant, const wire::MessageStream::Event& event);
-  void OnError(const Participant& participant, const wire::MessageStream::Event& event);
+  void OnReady(Server& server, const wire::MessageStream::Event& event);
+  void OnError(Server& server, const wire::MessageStream::Event& event);
   void OnInjectedError(SqlError error);
-  void OnComplete(Participant& participant, const wire::MessageStream::Event& event);
-  void OnParsed(const Participant& participant);
+  void OnComplete(Server& server, const wire::MessageStream::Event& event);
+  void OnParsed(const Server& server);
   void ForgetFailedParse();
   void PopPending();
   void Show(const wire::MessageStream::Event& event);

@@ -252,8 +252,8 @@ Session::Progress Session::ExecuteFanout(const Portal& portal, uint32_t max_rows
   absl::Status status = wire::ParseBind(body, &bind);
   status.Update(CheckEncoding(portal.bind_rest, portal.encoding));
   status.Update(CheckEncoding(portal.prepared->text, portal.prepared->context.encoding));
-  auto decision =
-      status.ok() ? DecideBind(*portal.prepared, bind) : absl::StatusOr<Decision>(status);
+  auto decision = status.ok() ? DecideBind(*portal.prepared, statement, bind)
+                              : absl::StatusOr<Decision>(status);
   status = decision.status();
   if (status.ok()) status = CheckFanout(statement, *decision);
   const bool copy_in = statement.verb == Verb::kCopyIn;

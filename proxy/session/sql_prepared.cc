@@ -144,7 +144,8 @@ void Session::InjectPrepare(Participant& participant, const PreparedText& prepar
 
 // Where EXECUTE goes: as the prepared statement would with the arguments for its parameters.
 absl::StatusOr<Decision> Session::DecideExecute(const PreparedText& prepared, const Unit& unit) {
-  if (StatementOf(prepared) == nullptr) {
+  const Statement* const statement = StatementOf(prepared);
+  if (statement == nullptr) {
     return Refused("this prepared statement cannot be routed", "Send the statement itself.");
   }
   const absl::Status encoding = CheckEncoding(prepared.text, prepared.context.encoding);
@@ -179,7 +180,7 @@ absl::StatusOr<Decision> Session::DecideExecute(const PreparedText& prepared, co
                                        ? std::nullopt
                                        : std::optional<std::string_view>(decoded[i])});
   }
-  return DecidePrepared(prepared, parameters);
+  return DecidePrepared(prepared, *statement, parameters);
 }
 
 }  // namespace meridian
