@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include "proxy/session/prepared_text.h"
 #include "router/statement.h"
@@ -74,36 +74,50 @@ struct Pending {
 // First in, first out. Idle clients are many: an empty queue keeps little memory.
 class PendingQueue {
  public:
-  bool empty() const { return head_ == items_.size(); }
-  size_t size() const { return items_.size() - head_; }
+  PendingQueue() = default;
+
+  bool empty() const { return size_ == 0; }
+  size_t size() const { return size_; }
   Pending& front() { return items_[head_]; }
-  Pending& back() { return items_.back(); }
+  Pending& back() { return At(size_ - 1); }
   // References to elements end with it.
   Pending& Add(char request, Pending::Show show = Pending::Show::kForward,
                Pending::Purpose purpose = Pending::Purpose::kClient) {
-    return items_.emplace_back(Pending{request, show, purpose, false, 0, nullptr});
+    if (size_ == capacity_) Grow();
+    ++size_;
+    return back() = {request, show, purpose, false, 0, nullptr};
   }
   void pop_front() {
-    items_[head_].detail.reset();
-    if (++head_ == items_.size()) {
-      clear();
-    } else if (head_ >= kCompactAt && head_ * 2 >= items_.size()) {
-      items_.erase(items_.begin(), items_.begin() + static_cast<ptrdiff_t>(head_));
-      head_ = 0;
-    }
+    front().detail.reset();
+    head_ = (head_ + 1) & (capacity_ - 1);
+    if (--size_ == 0 && capacity_ > kKept) clear();
   }
-  void pop_back() { items_.pop_back(); }
-  void clear() {
-    constexpr size_t kKept = 8;
-    items_.clear();
-    if (items_.capacity() > kKept) items_ = std::vector<Pending>();
-    head_ = 0;
+  void pop_back() {
+    back().detail.reset();
+    --size_;
   }
+  void clear() { *this = PendingQueue(); }
 
  private:
-  static constexpr size_t kCompactAt = 32;
-  std::vector<Pending> items_;
+  static constexpr size_t kKept = 8;
+
+  explicit PendingQueue(size_t capacity)
+      : items_(std::make_unique<Pending[]>(capacity)), capacity_(capacity) {}
+  Pending& At(size_t index) { return items_[(head_ + index) & (capacity_ - 1)]; }
+  void Grow() {
+    PendingQueue grown(capacity_ == 0 ? 1 : 2 * capacity_);
+    while (grown.size_ < size_) {
+      grown.items_[grown.size_] = std::move(At(grown.size_));
+      ++grown.size_;
+    }
+    *this = std::move(grown);
+  }
+
+  // A ring: item i is items_[(head_ + i) mod capacity_].
+  std::unique_ptr<Pending[]> items_;
+  size_t capacity_ = 0;  // a power of two, or 0
   size_t head_ = 0;
+  size_t size_ = 0;
 };
 
 }  // namespace meridian
