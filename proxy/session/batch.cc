@@ -178,20 +178,24 @@ void Session::EnsurePrepared(Participant& participant, const PreparedText& prepa
   server.prepared.Add(prepared.id);
 }
 
-void Session::SendBind(Participant& participant, const PreparedText& prepared,
-                       std::string_view portal, std::string_view rest) {
-  Server& server = *participant.server;
-  std::string& own = server.out.Own();
+// The client's Bind, with the name that the statement has on the server.
+void Session::SendBind(Server& server, const PreparedText& prepared, const wire::BindView& bind,
+                       std::string_view message) {
   const std::string& name = prepared.ServerName();
+  pending_.Add(wire::kBind);
+  if (name == bind.statement) {  // unnamed
+    server.out.Borrow(message);
+    return;
+  }
+  std::string& own = server.out.Own();
   // The checked length limit leaves room for the longer name: a message that would pass it was
   // refused by Process.
-  const size_t length = 4 + portal.size() + 1 + name.size() + 1 + rest.size();
+  const size_t length = 4 + bind.portal.size() + 1 + name.size() + 1 + bind.after_names.size();
   own.push_back(wire::kBind);
   wire::AppendU32(own, static_cast<uint32_t>(length));
-  wire::AppendString(own, portal);
+  wire::AppendString(own, bind.portal);
   wire::AppendString(own, name);
-  server.out.Borrow(rest);
-  pending_.Add(wire::kBind);
+  server.out.Borrow(bind.after_names);
 }
 
 void Session::EndBatch() {

@@ -140,11 +140,12 @@ absl::StatusOr<Decision> Session::DecideBind(const PreparedText& prepared,
   return DecidePrepared(prepared, statement, parameters);
 }
 
-Session::Progress Session::HandleBind(std::string_view body) {
+Session::Progress Session::HandleBind(std::string_view message) {
   wire::BindView& bind = host_.scratch_bind();
   if (!pending_.empty() && batch_server_ == nullptr) return Progress::kBlocked;
   StartClock();
-  if (const absl::Status status = wire::ParseBind(body, &bind); !status.ok()) {
+  if (const absl::Status status = wire::ParseBind(message.substr(wire::kHeaderBytes), &bind);
+      !status.ok()) {
     FailBatch(status);
     return Progress::kDone;
   }
@@ -214,7 +215,7 @@ Session::Progress Session::HandleBind(std::string_view body) {
   }
   PlaceOn(*participant);
   EnsurePrepared(*participant, *prepared);
-  SendBind(*participant, *prepared, bind.portal, bind.after_names);
+  SendBind(*participant->server, *prepared, bind, message);
   RememberPortal(bind.portal, prepared, participant->shard);
   return Progress::kDone;
 }

@@ -219,7 +219,7 @@ Session::Progress Session::Handle(char type, std::string_view message) {
     case wire::kParse:
       return HandleParse(body);
     case wire::kBind:
-      return HandleBind(body);
+      return HandleBind(message);
     case wire::kDescribe:
       return HandleDescribe(message);
     case wire::kExecute:

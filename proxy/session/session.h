@@ -241,7 +241,7 @@ class Session final : public ServerOwner, public PoolClient {
 
   // --- extended_query.cc
   Progress HandleParse(std::string_view body);
-  Progress HandleBind(std::string_view body);
+  Progress HandleBind(std::string_view message);
   Progress HandleDescribe(std::string_view message);
   Progress HandleExecute(std::string_view message);
   Progress HandleClose(std::string_view message);
@@ -276,8 +276,8 @@ class Session final : public ServerOwner, public PoolClient {
   void SendParse(Participant& participant, const PreparedText& prepared, Pending::Show show);
   void EvictPrepared(Server& server);
   void EnsurePrepared(Participant& participant, const PreparedText& prepared);
-  void SendBind(Participant& participant, const PreparedText& prepared, std::string_view portal,
-                std::string_view rest);
+  void SendBind(Server& server, const PreparedText& prepared, const wire::BindView& bind,
+                std::string_view message);
   void EndBatch();
   Progress EndBatchBeforeQuery();
   void FailBatch(const absl::Status& status);

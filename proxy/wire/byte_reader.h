@@ -53,6 +53,10 @@ class ByteReader {
   }
   // A string that ends with a zero byte, which is consumed and not returned.
   std::string_view String() {
+    if (!rest_.empty() && rest_.front() == '\0') {  // as most names are
+      rest_.remove_prefix(1);
+      return {};
+    }
     const void* zero = rest_.empty() ? nullptr : std::memchr(rest_.data(), 0, rest_.size());
     if (zero == nullptr) {
       ok_ = false;

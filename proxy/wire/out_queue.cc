@@ -6,6 +6,10 @@
 
 namespace meridian::wire {
 
+void OutQueue::AddBorrowed(std::string_view bytes) {
+  if (!bytes.empty()) borrowed_.push_back({bytes.data(), bytes.size(), own_.size()});
+}
+
 void OutQueue::MoveRest(size_t written, std::string& rest) {
   ForEachSlice([&](std::string_view slice) {
     const size_t skip = std::min(written, slice.size());

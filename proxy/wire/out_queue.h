@@ -18,16 +18,12 @@ class OutQueue {
   // Queues bytes that stay valid and unchanged until the driver has written or copied them (the end
   // of the event). Neighbours in memory become one slice.
   void Borrow(std::string_view bytes) {
-    if (bytes.empty()) return;
     borrowed_bytes_ += bytes.size();
-    if (!borrowed_.empty()) {
-      Borrowed& last = borrowed_.back();
-      if (last.own_before == own_.size() && last.data + last.size == bytes.data()) {
-        last.size += bytes.size();
-        return;
-      }
+    if (!borrowed_.empty() && borrowed_.back().IsBefore(bytes, own_.size())) {
+      borrowed_.back().size += bytes.size();
+    } else {
+      AddBorrowed(bytes);
     }
-    borrowed_.push_back({bytes.data(), bytes.size(), own_.size()});
   }
   // To append bytes of our own: they follow everything queued so far. Valid until the next call of
   // any member.
@@ -59,7 +55,12 @@ class OutQueue {
     const char* data;
     size_t size;
     size_t own_before;  // it stands behind so many bytes of our own
+
+    bool IsBefore(std::string_view bytes, size_t own_size) const {
+      return data + size == bytes.data() && own_before == own_size;
+    }
   };
+  void AddBorrowed(std::string_view bytes);
 
   std::vector<Borrowed> borrowed_;
   std::string own_;
