@@ -47,9 +47,10 @@ bool MayEndInSign(std::string_view op) {
 
 Scanner::Scanner(std::string_view text, bool standard_conforming_strings)
     : text_(text.data()),
-      end_(text.data() + text.size()),
+      end_(text.data() + (text.size() < kTextBytesEnd ? text.size() : 0)),
       at_(text.data()),
-      standard_conforming_strings_(standard_conforming_strings) {}
+      standard_conforming_strings_(standard_conforming_strings),
+      too_long_(text.size() >= kTextBytesEnd) {}
 
 Token Scanner::Make(TokenKind kind, const char* begin) {
   return {{static_cast<uint32_t>(begin - text_), static_cast<uint32_t>(at_ - text_)}, kind};
@@ -62,56 +63,46 @@ Token Scanner::Fail(const char* begin) {
 }
 
 Token Scanner::Next() {
-  if (static_cast<size_t>(end_ - text_) >= kTextBytesEnd) return {{}, TokenKind::kError};
-  if (!SkipSpace()) return Fail(at_);
-  const char* const begin = at_;
-  if (begin == end_) return Make(TokenKind::kEnd, begin);
-  ++at_;
-  switch (ClassOf(*begin)) {
-    case CharClass::kWord:
-      return Word(begin);
-    case CharClass::kDigit:
-      return Number(begin);
-    case CharClass::kOperator:
-      return Operator(begin);
-    case CharClass::kSymbol:
-      return Make(TokenKind::kSymbol, begin);
-    case CharClass::kQuote:
-      return String(TokenKind::kString, begin);
-    case CharClass::kDoubleQuote:
-      return QuotedIdentifier(TokenKind::kQuotedIdentifier, begin);
-    case CharClass::kDollar:
-      return DollarOrParameter(begin);
-    case CharClass::kColon:
-      return Colon(begin);
-    case CharClass::kDot:
-      return Dot(begin);
-    case CharClass::kSpace:
-    case CharClass::kOther:
-      break;
-  }
-  return Fail(begin);
-}
-
-bool Scanner::SkipSpace() {
   while (at_ != end_) {
-    if (ClassOf(*at_) == CharClass::kSpace) {
-      ++at_;
-    } else if (!StartsComment(at_, end_)) {
-      return true;
-    } else if (*at_ == '-') {
-      while (at_ != end_ && !IsNewline(*at_)) ++at_;
-    } else if (!SkipBlockComment()) {
-      return false;
+    const char* const begin = at_++;
+    switch (ClassOf(*begin)) {
+      case CharClass::kSpace:
+        continue;
+      case CharClass::kWord:
+        return Word(begin);
+      case CharClass::kDigit:
+        return Number(begin);
+      case CharClass::kOperator:
+        if (!StartsComment(begin, end_)) return Operator(begin);
+        if (!SkipComment(begin)) return Fail(begin);
+        continue;
+      case CharClass::kSymbol:
+        return Make(TokenKind::kSymbol, begin);
+      case CharClass::kQuote:
+        return String(TokenKind::kString, begin);
+      case CharClass::kDoubleQuote:
+        return QuotedIdentifier(TokenKind::kQuotedIdentifier, begin);
+      case CharClass::kDollar:
+        return DollarOrParameter(begin);
+      case CharClass::kColon:
+        return Colon(begin);
+      case CharClass::kDot:
+        return Dot(begin);
+      case CharClass::kOther:
+        return Fail(begin);
     }
   }
-  return true;
+  return Make(too_long_ ? TokenKind::kError : TokenKind::kEnd, end_);
 }
 
 // Block comments nest.
-bool Scanner::SkipBlockComment() {
+bool Scanner::SkipComment(const char* begin) {
+  if (*begin == '-') {
+    while (at_ != end_ && !IsNewline(*at_)) ++at_;
+    return true;
+  }
   size_t depth = 1;
-  const char* at = at_ + 2;
+  const char* at = begin + 2;
   while (depth > 0) {
     if (end_ - at < 2) return false;
     if (at[0] == '*' && at[1] == '/') {
@@ -129,8 +120,10 @@ bool Scanner::SkipBlockComment() {
 }
 
 Token Scanner::Word(const char* begin) {
-  while (at_ != end_ && ContinuesWord(*at_)) ++at_;
-  if (at_ - begin != 1 || at_ == end_) return Make(TokenKind::kWord, begin);
+  const char* at = at_;
+  while (at != end_ && ContinuesWord(*at)) ++at;
+  at_ = at;
+  if (at - begin != 1 || at == end_) return Make(TokenKind::kWord, begin);
   const char letter = Fold(*begin);
   if (*at_ == '\'') {
     if (letter == 'n') return Make(TokenKind::kNational, begin);

@@ -74,14 +74,14 @@ class Scanner {
   Token Operator(const char* begin);
   Token Colon(const char* begin);
   Token Dot(const char* begin);
-  // False at an unterminated comment.
-  bool SkipSpace();
-  bool SkipBlockComment();
+  // False where it is not terminated.
+  bool SkipComment(const char* begin);
 
   const char* const text_;
   const char* const end_;
   const char* at_;
   const bool standard_conforming_strings_;
+  const bool too_long_;
 };
 
 }  // namespace meridian
