@@ -88,9 +88,9 @@ absl::Status OwnerWouldChange(const DraftDistribution& distribution, const Draft
       sqlstate::kObjectNotInPrerequisiteState,
       fmt::format("distribution \"{}\" has tables, whose rows from {} on may be on shard \"{}\"",
                   distribution.name, BoundSql(distribution.columns, range.lower), holder.owner),
-      fmt::format("SPLIT KEY RANGE {} FROM {} BY {}, then MOVE the new range to shard {}.",
+      fmt::format("SPLIT KEY RANGE {} FROM {} BY {} makes the range where its rows are.",
                   QuoteIdentifier(range.name), QuoteIdentifier(holder.name),
-                  BoundSql(distribution.columns, range.lower), QuoteIdentifier(range.owner)));
+                  BoundSql(distribution.columns, range.lower)));
 }
 
 }  // namespace
@@ -155,7 +155,7 @@ absl::Status Apply(const UniteKeyRanges& command, MapDraft& draft) {
         sqlstate::kObjectNotInPrerequisiteState,
         fmt::format("key range \"{}\" is on shard \"{}\", \"{}\" on shard \"{}\"", command.kept,
                     kept->range().owner, command.gone, gone->range().owner),
-        "MOVE one of them to the other's shard first.");
+        "Only ranges of one shard can be united: their rows stay where they are.");
   }
   if (gone->index < kept->index) kept->range().lower = gone->range().lower;
   auto& ranges = kept->distribution->ranges;

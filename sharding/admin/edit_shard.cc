@@ -91,8 +91,7 @@ absl::Status Apply(const DropShard& command, MapDraft& draft) {
           "2BP01",
           fmt::format("shard \"{}\" owns key range \"{}\" of distribution \"{}\"", command.name,
                       range.name, distribution.name),
-          "Move its key ranges to other shards first; SHOW KEY RANGES WHERE shard = ... "
-          "lists them.");
+          "A shard that owns key ranges has rows; SHOW KEY RANGES WHERE shard = ... lists them.");
     }
   }
   if (*shard == &draft.shards.front()) {

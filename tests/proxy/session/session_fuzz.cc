@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <random>
+#include <set>
 
 #include "proxy/wire/message_writer.h"
 #include "tests/fuzz/fuzz.h"
@@ -55,6 +56,8 @@ class HostileServer : public Backend {
     flushed_ = false;
     return std::exchange(said_, {});
   }
+  // The session's own prepared transactions that nobody has ended, but for those that could not be.
+  const std::set<std::string>& prepared() const { return prepared_; }
 
  private:
   void Answer(char type, std::string_view body) {
@@ -121,6 +124,7 @@ class HostileServer : public Backend {
     };
     const bool fails = random_.OneIn(8) && !says("ROLLBACK");
     if (says("STDIN") && !fails) return StartCopy(true);
+    if (!fails || says("COMMIT PREPARED")) NotePrepared(text);
     if (fails) {
       Error();
       return Ready();
@@ -145,6 +149,16 @@ class HostileServer : public Backend {
       }
     }
     Ready();
+  }
+  void NotePrepared(std::string_view text) {
+    const size_t name = text.find("meridian_test_");
+    if (name == std::string_view::npos) return;
+    const std::string transaction(text.substr(name, text.find('\'', name) - name));
+    if (text.starts_with("PREPARE TRANSACTION")) {
+      if (status_ == wire::kInTransaction) prepared_.insert(transaction);
+    } else {
+      prepared_.erase(transaction);
+    }
   }
   void StartCopy(bool simple) {
     said_ += Message(wire::kCopyInResponse, {"\0\0\0", 3});
@@ -183,6 +197,7 @@ class HostileServer : public Backend {
   bool copying_ = false;
   bool simple_ = false;     // the COPY
   bool copy_next_ = false;  // the statement parsed last
+  std::set<std::string> prepared_;
 };
 
 std::vector<std::string> ClientBytes() {
@@ -236,6 +251,7 @@ class Fuzz {
         stage_.problems.push_back(std::string("client ") + name + " waits for ever");
       }
     }
+    if (honest_ && eager_) CheckPrepared();
     for (const auto& [name, client] : stage_.clients()) stage_.ClientVanishes(name);
     stage_.Settle();
     // Servers that do not answer what cleans them are given up.
@@ -266,11 +282,14 @@ class Fuzz {
       case 0:
         if (!stage_.links().empty()) {
           Stage::Link& link = *stage_.links()[random_.Below(stage_.links().size())];
-          if (link.server != nullptr) stage_.ServerDies(link);
+          if (link.server != nullptr) {
+            died_.insert(&link);
+            stage_.ServerDies(link);
+          }
         }
         return;
       case 1:
-        stage_.ClientVanishes(name);
+        if (!stage_.client(name).session->settling()) stage_.ClientVanishes(name);
         return;
       case 2:
         stage_.ClientCancels(name);
@@ -315,6 +334,16 @@ class Fuzz {
     }
   }
 
+  // Servers that have answered everything hold no prepared transaction.
+  void CheckPrepared() {
+    for (const auto& link : stage_.links()) {
+      if (died_.contains(link.get())) continue;
+      for (const std::string& name : static_cast<HostileServer&>(*link->backend).prepared()) {
+        stage_.problems.push_back(link->name + " is left with " + name);
+      }
+    }
+  }
+
   // Only where the session has ended may the last message, a row, be cut.
   void CheckEnd(char name, const Stage::Client& client) {
     if (!honest_ || client.gone || checked_[name] == client.seen.size()) return;
@@ -330,6 +359,7 @@ class Fuzz {
   Stage stage_;
   std::map<char, std::string> unsent_;
   std::map<char, size_t> checked_;
+  std::set<const Stage::Link*> died_;
 };
 
 }  // namespace

@@ -161,7 +161,7 @@ TEST_F(AdminEdit, TheOwnerOfRowsDoesNotChange) {
             "");
   EXPECT_EQ(Run("CREATE KEY RANGE r FROM 10 ROUTE TO s2 FOR DISTRIBUTION d"),
             "55000 distribution \"d\" has tables, whose rows from 10 on may be on shard \"s1\"");
-  EXPECT_EQ(hint_, "SPLIT KEY RANGE r FROM d_1 BY 10, then MOVE the new range to shard s2.");
+  EXPECT_EQ(hint_, "SPLIT KEY RANGE r FROM d_1 BY 10 makes the range where its rows are.");
   EXPECT_EQ(Run("CREATE KEY RANGE r FROM 10 ROUTE TO s1 FOR DISTRIBUTION d"), "");
 }
 
