@@ -95,6 +95,7 @@ class ControlPlane::Impl {
     return {.poll = settings_.role_poll_interval, .min = settings_.role_refresh_interval_min};
   }
 
+  TransactionsInFlight transactions_in_flight_;
   ControlSettings settings_;  // after the start written by Reload alone
   std::stop_source stop_;
   NodeMonitor monitor_;
@@ -315,6 +316,10 @@ void ControlPlane::Reload(const ControlSettings& settings) { impl_->Reload(setti
 
 std::shared_ptr<const Snapshot> ControlPlane::snapshot() const {
   return impl_->publisher_.Current();
+}
+
+TransactionsInFlight& ControlPlane::transactions_in_flight() {
+  return impl_->transactions_in_flight_;
 }
 
 ControlStatus ControlPlane::status() const {

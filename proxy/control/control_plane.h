@@ -17,6 +17,7 @@
 #include "proxy/control/command_reply.h"
 #include "proxy/control/control_settings.h"
 #include "proxy/control/snapshot.h"
+#include "proxy/control/transactions_in_flight.h"
 #include "sharding/admin/command.h"
 
 namespace meridian {
@@ -59,6 +60,8 @@ class ControlPlane {
   // The latest. Never null, but before Start it is empty. Any thread; takes a lock.
   std::shared_ptr<const Snapshot> snapshot() const;
   ControlStatus status() const;
+  // Workers name theirs here. Lives as long as this object.
+  TransactionsInFlight& transactions_in_flight();
 
   // Callbacks run on a control thread, or within the call where it cannot be accepted (53300,
   // 57P01); exactly once; they must not block and must not call the ControlPlane.

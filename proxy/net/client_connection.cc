@@ -262,18 +262,17 @@ void ClientConnection::StartAdmin() {
 void ClientConnection::StartSession() {
   std::vector<Settings::Entry> entries;
   for (const auto& [name, value] : login_->startup().settings) {
-    if (name == "meridian.shard") {
-      startup_meridian_.shard = value;
-    } else if (name == "meridian.distribution_key") {
-      startup_meridian_.distribution_key = value;
-    } else if (IsMeridianName(name)) {
-      Fatal({.sqlstate = std::string(sqlstate::kUndefinedObject),
-             .message = "unrecognized configuration parameter \"" + name + "\"",
-             .detail = {},
-             .hint = "Meridian's settings are meridian.shard and meridian.distribution_key."});
-      return;
-    } else {
+    if (!IsMeridianName(name)) {
       entries.emplace_back(name, value);
+      continue;
+    }
+    const MeridianSetting* const setting = FindMeridianSetting(name);
+    const absl::Status set = setting == nullptr
+                                 ? UnknownMeridianSetting(name)
+                                 : setting->set(startup_meridian_, value, worker_.router());
+    if (!set.ok()) {
+      Fatal(ToSqlError(set));
+      return;
     }
   }
   startup_settings_ = worker_.settings().Intern(std::move(entries));

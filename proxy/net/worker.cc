@@ -1,4 +1,5 @@
 #include "proxy/net/worker.h"
+#include "proxy/control/transaction_name.h"
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -493,8 +494,16 @@ void Worker::ReportWait(Session& session, uint64_t microseconds) {
   static_cast<ClientConnection*>(session.handle)->stats()->totals.wait_us += microseconds;
 }
 
-std::string Worker::NewTransactionName() {
-  return fmt::format("meridian_{}_{}_{}", proxy_.instance(), index_, next_transaction_++);
+std::string Worker::NewTransactionName(std::string_view lead_shard) {
+  const TransactionName name{proxy_.instance(), index_, next_transaction_++,
+                             ShardToken(lead_shard)};
+  std::string text = name.ToString();
+  proxy_.control().transactions_in_flight().Add(text);
+  return text;
+}
+
+void Worker::EndTransactionName(const std::string& name) {
+  proxy_.control().transactions_in_flight().Remove(name);
 }
 
 size_t Worker::max_message_bytes() const { return static_cast<size_t>(config_->max_message_size); }

@@ -120,7 +120,8 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   void Report(Session& session, const StatementReport& report) override;
   void ReportTransaction(Session& session, uint64_t microseconds) override;
   void ReportWait(Session& session, uint64_t microseconds) override;
-  std::string NewTransactionName() override;
+  std::string NewTransactionName(std::string_view lead_shard) override;
+  void EndTransactionName(const std::string& name) override;
   size_t max_message_bytes() const override;
 
   // PoolHost

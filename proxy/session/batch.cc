@@ -16,9 +16,7 @@ constexpr size_t kPreparedPerServerMax = 500;
 
 }  // namespace
 
-// Makes the shard's server the batch's. A batch that has only asked so far (Parse, Describe) may
-// change its server; one that has executed something may not, if that could have written: the two
-// halves would not be one transaction.
+// Makes the shard's server the batch's.
 Session::Progress Session::UseBatchServer(ShardIndex shard, Participant** participant,
                                           absl::Status* error, Join join) {
   if (batch_server_ != nullptr) {
@@ -28,12 +26,8 @@ Session::Progress Session::UseBatchServer(ShardIndex shard, Participant** partic
       *participant = current;
       return Progress::kDone;
     }
-    if (batch_wrote_ && !transaction_.open()) {
-      *error = Refused(
-          "statements of one pipeline without Sync between them would write on several shards",
-          "Send Sync after each statement, or use a transaction per shard.");
-      return Progress::kDone;
-    }
+    *error = OpenImplicit();
+    if (!error->ok()) return Progress::kDone;
     EndServerBatch(Pending::Show::kSwallow);
     return Progress::kBlocked;
   }
@@ -198,11 +192,34 @@ void Session::SendBind(Server& server, const PreparedText& prepared, const wire:
   server.out.Borrow(bind.after_names);
 }
 
+// PostgreSQL commits at Sync what a batch has written. Where a batch that has written must go on
+// elsewhere, its server is told to stay in the transaction: a BEGIN behind other statements of a
+// pipeline makes them a part of it (xact.c, BeginTransactionBlock from TBLOCK_STARTED).
+absl::Status Session::OpenImplicit() {
+  if (!batch_wrote_ || transaction_.open()) return absl::OkStatus();
+  if (batch_changes_session_) {
+    return Refused("a pipeline that changes settings cannot go on on another shard",
+                   "Send Sync after each statement, or use BEGIN.");
+  }
+  std::string& own = batch_server_->out.Own();
+  wire::AppendParse(own, {}, "BEGIN", {});
+  wire::MessageBuilder(own, wire::kBind).U8(0).U8(0).U16(0).U16(0).U16(0);
+  wire::MessageBuilder(own, wire::kExecute).U8(0).U32(0);
+  for (const char request : {wire::kParse, wire::kBind, wire::kExecute}) {
+    pending_.Add(request, Pending::Show::kSwallow);
+  }
+  batch_server_->unnamed_statement = 0;
+  transaction_.Begin("BEGIN", true, settings_, meridian_, host_.settings().Empty());
+  Participant& participant = *FindParticipant(*batch_server_);
+  participant.in_transaction = participant.wrote = true;
+  return absl::OkStatus();
+}
+
 void Session::EndBatch() {
   unplaced_.clear();
   unconfirmed_.clear();
   batch_open_ = batch_executed_ = batch_wrote_ = flushed_ = skip_until_sync_ = false;
-  batch_changes_encoding_ = false;
+  batch_changes_encoding_ = batch_changes_session_ = false;
 }
 
 // Before a Query or a FunctionCall: a batch that is open ends as by Sync, but its ReadyForQuery is
@@ -212,6 +229,12 @@ Session::Progress Session::EndBatchBeforeQuery() {
     if (PlaceUnplaced() == Progress::kBlocked) return Progress::kBlocked;
     if (batch_server_ != nullptr) {
       EndServerBatch(Pending::Show::kSwallow, Pending::Purpose::kSyncOfQuery);
+    }
+    absl::Status ended;
+    if (EndImplicit(&ended) == Progress::kBlocked) return Progress::kBlocked;
+    if (!ended.ok()) {
+      wire::AppendError(out.Own(), wire::Severity::kError, ToSqlError(ended));
+      query_failed_ = true;
     }
     EndBatch();
   }

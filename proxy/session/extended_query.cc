@@ -357,6 +357,7 @@ Session::Progress Session::HandleExecute(std::string_view message) {
   schema_changed_ |= statement->changes_schema;
   expect_copy_in_ = statement->verb == Verb::kCopyIn;
   if (HasEffect(*statement)) {
+    batch_changes_session_ = true;
     auto effect = std::make_unique<StatementEffect>();
     effect->statement = Ref<const Statement>(statement);
     effect->text = prepared->text;
@@ -380,9 +381,10 @@ Session::Progress Session::ExecuteLocal(const Portal& portal) {
       if (!pending_.empty()) return Progress::kBlocked;
       flushed_ = false;
     } else if (statement->verb != Verb::kCommit) {
-      FailBatch(Refused("this command cannot follow a write of the same pipeline",
-                        "Send Sync before it, or use BEGIN."));
-      return Progress::kDone;
+      if (const absl::Status status = OpenImplicit(); !status.ok()) {
+        FailBatch(status);
+        return Progress::kDone;
+      }
     }
   }
   const bool keeps_server = batch_wrote_ && statement->verb != Verb::kCommit;
@@ -456,12 +458,19 @@ Session::Progress Session::HandleSync(std::string_view message) {
     if (!pending_.empty() && batch_server_ == nullptr) return Progress::kBlocked;
     if (PlaceUnplaced() == Progress::kBlocked) return Progress::kBlocked;
   }
+  if (batch_server_ != nullptr && transaction_.implicit()) {
+    EndServerBatch(Pending::Show::kSwallow);  // the transaction of our own ends first
+    return Progress::kBlocked;
+  }
   if (batch_server_ != nullptr) {
     EndServerBatch(Pending::Show::kForward, Pending::Purpose::kSync, message);
     EndBatch();
     return Progress::kDone;
   }
   if (!pending_.empty()) return Progress::kBlocked;
+  absl::Status ended;
+  if (EndImplicit(&ended) == Progress::kBlocked) return Progress::kBlocked;
+  if (!ended.ok()) wire::AppendError(out.Own(), wire::Severity::kError, ToSqlError(ended));
   EndBatch();
   FinishQuery();
   return Progress::kDone;

@@ -44,11 +44,11 @@ Fanout::~Fanout() {
   }
 }
 
-void Fanout::AddBranch(ShardIndex shard, Server& server, std::string request) {
+void Fanout::AddBranch(ShardIndex shard, Server& server, std::string request, std::string begin) {
   Branch& branch = branches_.emplace_back();
   branch.shard = shard;
   branch.server = &server;
-  branch.node = server.pool.key().node.ToString() + "/" + server.pool.key().database;
+  branch.begin = std::move(begin);
   branch.request = std::move(request);
 }
 
@@ -64,16 +64,15 @@ bool Fanout::Has(const Server& server) const {
                      [&server](const Branch& branch) { return branch.server == &server; });
 }
 
-void Fanout::Send(Branch& branch, std::string_view sql) {
-  branch.server->SendQuery(sql);
-  ++branch.ready_owed;
-}
-
 bool Fanout::RunsOneByOne() const { return options_.route == Route::kEvery && !options_.copy_in; }
 
 void Fanout::StartBranch(Branch& branch) {
   branch.started = true;
-  if (options_.atomic) Send(branch, "BEGIN");
+  if (!branch.begin.empty()) {
+    branch.server->SendQuery(branch.begin);
+    ++branch.ready_owed;
+    branch.joining = true;
+  }
   branch.server->out.Append(branch.request);
   branch.server->unnamed_statement = 0;
   wire::FreeMemory(branch.request);
@@ -94,7 +93,7 @@ void Fanout::OnEvent(Server& server, const MessageStream::Event& event) {
   } else {
     OnMessage(*branch, event);
   }
-  if (phase_ != Phase::kDone) Advance();
+  EndIfAnswered();
 }
 
 void Fanout::OnMessage(Branch& branch, const MessageStream::Event& event) {
@@ -115,8 +114,7 @@ void Fanout::OnMessage(Branch& branch, const MessageStream::Event& event) {
       break;
     case wire::kErrorResponse: {
       branch.failed = true;
-      const SqlError error = wire::ToSqlError(wire::ParseErrorFields(event.body()));
-      Fail(phase_ == Phase::kCommit ? CommittedInPart(branch, error) : error);
+      Fail(wire::ToSqlError(wire::ParseErrorFields(event.body())));
       break;
     }
     case wire::kReadyForQuery:
@@ -132,7 +130,7 @@ void Fanout::OnMessage(Branch& branch, const MessageStream::Event& event) {
 
 void Fanout::OnNotice(Branch& branch, std::string_view notice) {
   // The same notice from every shard would be said once by one PostgreSQL.
-  if (options_.route == Route::kEvery && &branch != &branches_[0]) return;
+  if (branch.joining || (options_.route == Route::kEvery && &branch != &branches_[0])) return;
   if (within_row() && &branch != &branches_[turn_]) {
     branch.held.append(notice);
   } else {
@@ -172,9 +170,7 @@ void Fanout::OnRow(Branch& branch, const MessageStream::Event& event) {
 }
 
 void Fanout::OnCommandComplete(Branch& branch, std::string_view tag) {
-  // BEGIN and what ends the transaction have tags too.
-  if (phase_ != Phase::kRun || (options_.atomic && tag == "BEGIN" && branch.ready_owed == 2))
-    return;
+  if (branch.joining) return;
   branch.tag = std::string(tag);
   branch.completed = true;
 }
@@ -182,7 +178,8 @@ void Fanout::OnCommandComplete(Branch& branch, std::string_view tag) {
 void Fanout::OnReady(Branch& branch, char status) {
   branch.server->transaction_status = status;
   if (branch.ready_owed > 0) --branch.ready_owed;
-  if (phase_ != Phase::kRun || branch.ready_owed > 0) return;
+  branch.joining = false;
+  if (branch.ready_owed > 0) return;
   if (!branch.failed && !branch.completed && !error_) {
     branch.failed = true;
     Fail(MakeError(sqlstate::kInternalError, "a shard answered without completing the statement"));
@@ -225,18 +222,7 @@ void Fanout::Fail(SqlError error) {
   if (error_) return;
   error_ = std::move(error);
   copying_ = false;
-  if (phase_ == Phase::kRun) StopOthers();
-}
-
-// All shards have prepared, so the statement is done; a client that takes this for a failure and
-// sends it again would do it twice.
-SqlError Fanout::CommittedInPart(const Branch& branch, const SqlError& reason) const {
-  return {
-      .sqlstate = std::string(sqlstate::kTransactionResolutionUnknown),
-      .message = "the statement is committed, but one shard could not be told: " + reason.message,
-      .detail = "Its part is the prepared transaction \"" + options_.transaction_name + "\" on " +
-                branch.node + ".",
-      .hint = "There, as its owner: COMMIT PREPARED '" + options_.transaction_name + "'."};
+  StopOthers();
 }
 
 void Fanout::StopOthers() {
@@ -265,69 +251,18 @@ void Fanout::OnClosed(const Server& server, const SqlError& reason) {
   branch->server = nullptr;
   branch->failed = true;
   branch->ready_owed = 0;
-  Fail(phase_ == Phase::kCommit ? CommittedInPart(*branch, reason) : reason);
-  if (phase_ != Phase::kDone) Advance();
+  Fail(reason);
+  EndIfAnswered();
 }
 
-// Goes to the next phase when every branch has answered.
-void Fanout::Advance() {
+void Fanout::EndIfAnswered() {
+  if (done_) return;
   for (const Branch& branch : branches_) {
-    if (branch.ready_owed > 0) return;
-    if (phase_ == Phase::kRun && !error_ && !branch.started) return;
+    if (branch.ready_owed > 0 || (!error_ && !branch.started)) return;
   }
-  switch (phase_) {
-    case Phase::kRun:
-      if (!error_ && options_.route == Route::kEvery) CheckEqualTags();
-      if (!error_) ShowRowsInOrder();
-      if (!options_.atomic) {
-        phase_ = Phase::kDone;
-      } else if (error_) {
-        StartAbort();
-      } else {
-        StartPrepare();
-      }
-      break;
-    case Phase::kPrepare:
-      if (error_) {
-        StartAbort();
-      } else {
-        StartCommit();
-      }
-      break;
-    default:
-      phase_ = Phase::kDone;
-      break;
-  }
-}
-
-void Fanout::StartPrepare() {
-  phase_ = Phase::kPrepare;
-  for (Branch& branch : branches_) {
-    Send(branch, "PREPARE TRANSACTION '" + options_.transaction_name + "'");
-    branch.prepared = true;
-  }
-}
-
-void Fanout::StartCommit() {
-  phase_ = Phase::kCommit;
-  for (Branch& branch : branches_) {
-    Send(branch, "COMMIT PREPARED '" + options_.transaction_name + "'");
-  }
-}
-
-// A branch whose PREPARE failed has rolled back already; so has one that is outside of a
-// transaction.
-void Fanout::StartAbort() {
-  phase_ = Phase::kAbort;
-  for (Branch& branch : branches_) {
-    if (branch.server == nullptr) continue;
-    if (branch.prepared && !branch.failed) {
-      Send(branch, "ROLLBACK PREPARED '" + options_.transaction_name + "'");
-    } else if (branch.server->transaction_status != wire::kIdle) {
-      Send(branch, "ROLLBACK");
-    }
-  }
-  Advance();
+  if (!error_ && options_.route == Route::kEvery) CheckEqualTags();
+  if (!error_) ShowRowsInOrder();
+  done_ = true;
 }
 
 // A table that is the same on every shard must have changed in the same way on every shard.

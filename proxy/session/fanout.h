@@ -1,14 +1,9 @@
-// One statement that runs on several shards at once: a read whose rows are concatenated, or a write
-// that is made atomic by PREPARE TRANSACTION and COMMIT PREPARED.
+// One statement that runs on several shards at once: a read whose rows are concatenated, or a
+// write.
 //
-// The session has made the servers ready (settings, BEGIN of the client's own transaction) and
-// hands their bytes in. All rows come out in the order of the shards: whoever's turn it is not is
-// read only as far as a small buffer holds.
-//
-//   read, or inside of a transaction:   run ------------------------------------------> done
-//   write outside of a transaction:     BEGIN, run -> (all) PREPARE -> (all) COMMIT PREPARED ->
-//   done
-//                                            any error: ROLLBACK or ROLLBACK PREPARED everywhere
+// The session has made the servers ready (settings) and hands their bytes in. Writes are part of
+// its transaction, which it ends (TransactionEnd). All rows come out in the order of the shards:
+// whoever's turn it is not is read only as far as a small buffer holds.
 //
 // Writes of the same rows on every shard (reference tables, DDL) run on the first shard alone
 // before the others start, so that two of them wait for each other in one order and cannot
@@ -34,10 +29,8 @@ class Fanout {
  public:
   struct Options {
     Route route = Route::kConcat;
-    bool atomic = false;  // a write outside of a transaction: two-phase commit
     bool copy_in = false;
-    bool describe = true;          // the client sees the RowDescription
-    std::string transaction_name;  // atomic
+    bool describe = true;  // the client sees the RowDescription
     std::vector<uint32_t>
         row_order;  // kSplit with rows: the branch of each row, in the client's order
     std::unique_ptr<CopySplitter> splitter;  // kCopySplit
@@ -51,8 +44,9 @@ class Fanout {
   Fanout(SessionHost& host, wire::OutQueue& out, Options options);
   ~Fanout();
 
-  // `request` is sent as it is; its answer ends with one ReadyForQuery.
-  void AddBranch(ShardIndex shard, Server& server, std::string request);
+  // `request` is sent as it is; its answer ends with one ReadyForQuery. `begin`: what must be run
+  // before it, so that it is part of the transaction; or empty.
+  void AddBranch(ShardIndex shard, Server& server, std::string request, std::string begin);
   void Start();
 
   bool Has(const Server& server) const;
@@ -73,27 +67,23 @@ class Fanout {
     return within_row() && branches_[turn_].server == &server;
   }
 
-  bool done() const { return phase_ == Phase::kDone; }
-  // Between the first PREPARE TRANSACTION and the last answer to COMMIT PREPARED or ROLLBACK
-  // PREPARED: to stop here would leave prepared transactions behind.
-  bool settling() const { return phase_ != Phase::kRun && phase_ != Phase::kDone; }
+  bool done() const { return done_; }
   const std::optional<SqlError>& error() const { return error_; }
   // The command tag for the client: counts added up, or that of one shard. Precondition: done and
   // no error.
   std::string Tag() const;
 
  private:
-  enum class Phase : uint8_t { kRun, kPrepare, kCommit, kAbort, kDone };
   struct Branch {
     ShardIndex shard;
     Server* server;  // nullptr: it is gone
-    std::string node;
+    std::string begin;
     std::string request;
     bool started = false;
+    bool joining = false;    // the answer to `begin` is still to come
     size_t ready_owed = 0;   // ReadyForQuery messages that are still to come
     bool completed = false;  // CommandComplete of the statement came
     bool failed = false;
-    bool prepared = false;
     bool paused = false;
     bool header_sent = false;
     bool copy_ready = false;
@@ -105,7 +95,6 @@ class Fanout {
   };
 
   Branch* Find(const Server& server);
-  void Send(Branch& branch, std::string_view sql);
   void StartBranch(Branch& branch);
   bool RunsOneByOne() const;
   void OnMessage(Branch& branch, const wire::MessageStream::Event& event);
@@ -115,14 +104,10 @@ class Fanout {
   void OnCommandComplete(Branch& branch, std::string_view tag);
   void OnReady(Branch& branch, char status);
   void Fail(SqlError error);
-  SqlError CommittedInPart(const Branch& branch, const SqlError& reason) const;
   void StopOthers();
   static void DropHeld(Branch& branch);
   void NextTurn();
-  void Advance();
-  void StartPrepare();
-  void StartCommit();
-  void StartAbort();
+  void EndIfAnswered();
   void ShowRowsInOrder();
   void SendCopyPieces(const std::vector<CopySplitter::Piece>& pieces);
   void CheckEqualTags();
@@ -131,7 +116,7 @@ class Fanout {
   wire::OutQueue& out_;
   Options options_;
   std::vector<Branch> branches_;
-  Phase phase_ = Phase::kRun;
+  bool done_ = false;
   size_t turn_ = 0;
   bool described_ = false;
   bool copying_ = false;

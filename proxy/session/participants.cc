@@ -189,31 +189,18 @@ ShardIndex Session::PreferredShard(const Statement& statement) const {
   return AtHand();
 }
 
+// Whether the statement may run there now.
+//
 // Another client may have used the connection's sequences last, but for where this one has just
 // written, or keeps the connection.
-absl::Status Session::CheckSequenceState(const Statement& statement,
-                                         const Participant& participant) const {
+absl::Status Session::CheckRunnable(const Statement& statement,
+                                    const Participant& participant) const {
   const bool keeps = participant.owns_sequence_values &&
                      (Keeps(participant) || (transaction_.open() && participant.wrote));
   if (!statement.reads_sequence_state || keeps) return absl::OkStatus();
   return Refused(
       "currval() and lastval() work only in a transaction that has called nextval() or inserted",
       "Call them before COMMIT, use INSERT ... RETURNING, or pool_mode session.");
-}
-
-// Until transactions can commit on several shards, a transaction may write on one only.
-absl::Status Session::CheckRunnable(const Statement& statement,
-                                    const Participant& participant) const {
-  const absl::Status sequences = CheckSequenceState(statement, participant);
-  if (!sequences.ok()) return sequences;
-  if (!transaction_.open() || !statement.writes) return absl::OkStatus();
-  for (const Participant& other : participants_) {
-    if (&other != &participant && other.wrote) {
-      return Refused("this transaction has written to another shard already",
-                     "Write to one shard per transaction, or use separate transactions.");
-    }
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace meridian

@@ -31,6 +31,8 @@ void Session::OnServerBytes(Server& server, std::string_view bytes) {
       if (fanout_->done()) OnFanoutDone();
     } else if (broadcast_ != nullptr && broadcast_->Has(server)) {
       broadcast_->OnEvent(server, event);
+    } else if (ending_ != nullptr && ending_->Has(server)) {
+      ending_->OnEvent(server, event);
     } else if (active_ == &server && !pending_.empty()) {
       OnPendingEvent(server, event);
     } else {
@@ -39,7 +41,16 @@ void Session::OnServerBytes(Server& server, std::string_view bytes) {
     if (after_row_ != nullptr && !WithinRow()) out.Append(*std::exchange(after_row_, nullptr));
   }
   if (closing_) return;
-  // Something may have ended that the next message waits for.
+  GoOn();
+}
+
+// Something may have ended that the next message waits for.
+void Session::GoOn() {
+  if (end_told_ && ending_->done()) {
+    ending_.reset();
+    end_told_ = false;
+  }
+  if (copy_fanout_ != CopyFanout::kNone) FinishCopyFanout();
   if (pending_.empty()) OnIdle();
   if (stalled_) ProcessInbox();
 }
@@ -224,6 +235,7 @@ void Session::OnError(Server& server, const MessageStream::Event& event) {
     ForgetUnconfirmed();
     skip_until_sync_ = true;
   }
+  if (transaction_.implicit()) transaction_.Fail();
 }
 
 void Session::OnParsed(const Server& server) {
@@ -366,11 +378,12 @@ void Session::OnServerClosed(Server& server, const SqlError& reason) {
   const bool owed = (active_ == &server && !pending_.empty()) || batch_server_ == &server;
   const bool matters = owed || participant->in_transaction || participant->pinned ||
                        (fanout_ != nullptr && fanout_->Has(server)) ||
-                       (broadcast_ != nullptr && broadcast_->Has(server));
+                       (broadcast_ != nullptr && broadcast_->Has(server)) || ending_ != nullptr;
   const bool in_fanout = fanout_ != nullptr && fanout_->Has(server);
+  const bool pinned = participant->pinned;
   // Behind half a row there is no place for an error: the session ends.
-  const bool on_its_own =
-      !transaction_.open() && !participant->pinned && !(in_fanout && fanout_->owes_row(server));
+  const bool on_its_own = (!transaction_.open() || transaction_.implicit()) &&
+                          !participant->pinned && !(in_fanout && fanout_->owes_row(server));
   participants_.erase(participants_.begin() + (participant - participants_.data()));
   const std::unique_ptr<const SqlError> last_words = std::move(dying_words_);
   const SqlError& error = last_words != nullptr ? *last_words : reason;
@@ -379,10 +392,14 @@ void Session::OnServerClosed(Server& server, const SqlError& reason) {
     if (on_its_own) {
       // The other shards come to an end of the statement: its error is all that the client sees.
       if (fanout_->done()) OnFanoutDone();
-      OnIdle();
-      if (stalled_) ProcessInbox();
+      GoOn();
       return;
     }
+  }
+  if (ending_ != nullptr && !pinned) {
+    ending_->OnClosed(server, error);  // it comes to an end on the others
+    GoOn();
+    return;
   }
   if (!matters) return;
   // As PostgreSQL itself: a session whose server process is gone is gone. The client sees what the

@@ -80,7 +80,8 @@ bool Session::WantsInput() const {
 }
 
 bool Session::Blocked() const {
-  return waiting_ || schema_wait_ || (fanout_ != nullptr && !fanout_->TakesInput());
+  return waiting_ || schema_wait_ || end_told_ ||
+         (fanout_ != nullptr ? !fanout_->TakesInput() : copy_fanout_ != CopyFanout::kNone);
 }
 
 // Handles what is whole; returns how many bytes are done with.
@@ -262,8 +263,8 @@ void Session::CloseNow() {
   closing_ = true;
   if (waiting_) host_.pools().Forget(*this);
   waiting_ = false;
-  const bool busy = fanout_ != nullptr || broadcast_ != nullptr || batch_server_ != nullptr ||
-                    copy_in_ != nullptr || copy_left_ > 0;
+  const bool busy = fanout_ != nullptr || broadcast_ != nullptr || ending_ != nullptr ||
+                    batch_server_ != nullptr || copy_in_ != nullptr || copy_left_ > 0;
   for (const Participant& participant : participants_) {
     Server& server = *participant.server;
     server.owner = nullptr;
@@ -282,6 +283,7 @@ void Session::CloseNow() {
   SetPin(PinReason::kNone);
   fanout_.reset();
   broadcast_.reset();
+  ending_.reset();
   participants_.clear();
   pending_.clear();
   script_.reset();
@@ -298,14 +300,15 @@ void Session::Terminate(const SqlError& reason, bool now) {
 }
 
 bool Session::idle() const {
-  return pending_.empty() && fanout_ == nullptr && script_ == nullptr && !batch_open_ &&
-         !transaction_.open() && !waiting_ && !schema_wait_;
+  return pending_.empty() && fanout_ == nullptr && ending_ == nullptr && script_ == nullptr &&
+         copy_fanout_ == CopyFanout::kNone && !batch_open_ && !transaction_.open() && !waiting_ &&
+         !schema_wait_;
 }
 
 bool Session::owes_answer() const {
   return !closing_ && copy_in_ == nullptr && (fanout_ == nullptr || !fanout_->TakesInput()) &&
-         (!pending_.empty() || fanout_ != nullptr || script_ != nullptr || waiting_ ||
-          schema_wait_ || stalled_);
+         (!pending_.empty() || fanout_ != nullptr || ending_ != nullptr || script_ != nullptr ||
+          copy_fanout_ != CopyFanout::kNone || waiting_ || schema_wait_ || stalled_);
 }
 
 bool Session::OnCancel() {
@@ -333,7 +336,8 @@ bool Session::OnCancel() {
 // with the input.
 void Session::OnIdle() {
   if (closing_ || !pending_.empty() || fanout_ != nullptr || broadcast_ != nullptr ||
-      fanout_result_ || script_ != nullptr || waiting_ || copy_to_ != nullptr) {
+      ending_ != nullptr || fanout_result_ || script_ != nullptr || waiting_ ||
+      copy_to_ != nullptr) {
     return;
   }
   if (batch_open_) return;

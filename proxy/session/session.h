@@ -30,6 +30,7 @@
 #include "proxy/session/prepared_text.h"
 #include "proxy/session/session_host.h"
 #include "proxy/session/transaction.h"
+#include "proxy/session/transaction_end.h"
 #include "proxy/wire/frontend_messages.h"
 #include "proxy/wire/out_queue.h"
 #include "router/router.h"
@@ -89,8 +90,8 @@ class Session final : public ServerOwner, public PoolClient {
   bool idle() const;
   // A statement is running, or what the client has sent is not all done with.
   bool owes_answer() const;
-  // A write on several shards is being committed or rolled back: let it come to its end.
-  bool settling() const { return fanout_ != nullptr && fanout_->settling(); }
+  // Writes on several shards are being committed or rolled back: let it come to its end.
+  bool settling() const { return ending_ != nullptr && ending_->settling(); }
   const Settings& settings() const { return *settings_; }
   bool waiting_for_server() const { return waiting_; }
   // How long it has waited for a server; 0: it does not wait.
@@ -176,6 +177,7 @@ class Session final : public ServerOwner, public PoolClient {
   bool Answering() const;
   Progress Handle(char type, std::string_view message);
   bool Blocked() const;
+  void GoOn();
   void Violation(std::string message, std::string_view sqlstate = sqlstate::kProtocolViolation,
                  std::string_view hint = {});
   void Fatal(const SqlError& error);
@@ -207,7 +209,6 @@ class Session final : public ServerOwner, public PoolClient {
   // Where a statement goes that names no shard.
   ShardIndex PreferredShard(const Statement& statement) const;
   // Whether the statement may run there now.
-  absl::Status CheckSequenceState(const Statement& statement, const Participant& participant) const;
   absl::Status CheckRunnable(const Statement& statement, const Participant& participant) const;
 
   // --- simple_query.cc
@@ -220,6 +221,8 @@ class Session final : public ServerOwner, public PoolClient {
   Progress StartScript(std::string_view text);
   Progress ContinueScript(std::string_view text);
   Progress EndScript();
+  // Ends the transaction that the proxy itself has opened, if it has.
+  Progress EndImplicit(absl::Status* error);
   Progress RunUnit(const Unit& unit);
   Progress RunDecided(const Unit& unit, const Decision& decision);
   void ForwardUnit(const Unit& unit, Participant& participant);
@@ -278,6 +281,7 @@ class Session final : public ServerOwner, public PoolClient {
   void EnsurePrepared(Participant& participant, const PreparedText& prepared);
   void SendBind(Server& server, const PreparedText& prepared, const wire::BindView& bind,
                 std::string_view message);
+  absl::Status OpenImplicit();
   void EndBatch();
   Progress EndBatchBeforeQuery();
   void FailBatch(const absl::Status& status);
@@ -291,7 +295,9 @@ class Session final : public ServerOwner, public PoolClient {
   Progress EnlistAll(const ShardSet& shards, absl::Status* error);
   Progress StartFanout(const Unit& unit, const Decision& decision);
   void MakeFanout(const Statement& statement, const Decision& decision, Fanout::Options options);
+  void AddBranch(ShardIndex shard, std::string request, bool writes);
   void OnFanoutDone();
+  void FinishCopyFanout();
   Progress TakeFanoutResult(bool final);
   Progress BindFanout(const Ref<const PreparedText>& prepared, const wire::BindView& bind);
   Progress ExecuteFanout(const Portal& portal, uint32_t max_rows);
@@ -316,9 +322,10 @@ class Session final : public ServerOwner, public PoolClient {
                     absl::StatusOr<std::string>* tag);
   void Warn(std::string_view sqlstate, std::string message);
   absl::StatusOr<std::string> BeginTransaction(std::string_view text);
-  Progress BroadcastInTransaction(std::string_view sql, bool writers, bool readers,
-                                  absl::StatusOr<std::string>* tag);
+  Progress BroadcastInTransaction(std::string_view sql, absl::StatusOr<std::string>* tag);
   Progress EndTransaction(std::string_view command, bool chain, absl::StatusOr<std::string>* tag);
+  Progress CloseTransaction(bool commit, bool chain, absl::StatusOr<std::string>* tag);
+  absl::StatusOr<std::string> TakeEnd(bool chain);
   void FinishTransaction(bool committed, bool chain);
   Progress RunInTransaction(const Statement& statement, std::string_view text,
                             absl::StatusOr<std::string>* tag);
@@ -399,6 +406,7 @@ class Session final : public ServerOwner, public PoolClient {
   bool flushed_ = false;  // the message at hand has had the server's answers asked for
   // What the batch has executed may change client_encoding; its effect is not known before Sync.
   bool batch_changes_encoding_ = false;
+  bool batch_changes_session_ = false;  // it has executed what has an effect (HasEffect)
   bool skip_until_sync_ = false;
   bool query_failed_ = false;  // by the end of the batch that stood before it
 
@@ -410,8 +418,8 @@ class Session final : public ServerOwner, public PoolClient {
   enum class CopyFanout : uint8_t { kNone, kSimple, kExtended };
   CopyFanout copy_fanout_ = CopyFanout::kNone;
   std::unique_ptr<Broadcast> broadcast_;
-  bool readers_ended_ = false;              // of a COMMIT or ROLLBACK that is under way
-  std::optional<absl::Status> end_failed_;  // why that COMMIT has become a ROLLBACK
+  std::unique_ptr<TransactionEnd> ending_;
+  bool end_told_ = false;  // the client knows how ending_ ends, though it goes on
 
   Server* copy_in_ = nullptr;    // COPY FROM STDIN runs there
   bool expect_copy_in_ = false;  // one was sent, its CopyInResponse did not come yet

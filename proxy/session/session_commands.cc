@@ -108,7 +108,7 @@ bool Session::IsLocal(const Statement& statement) const {
     case Verb::kCommit:
     case Verb::kRollback:
       // One server that agrees about the transaction's state ends it by itself.
-      return joined != 1 || FailedHereOnly();
+      return joined != 1 || FailedHereOnly() || ending_ != nullptr;
     case Verb::kSavepoint:
     case Verb::kReleaseSavepoint:
     case Verb::kRollbackToSavepoint:
@@ -200,15 +200,13 @@ absl::StatusOr<std::string> Session::BeginTransaction(std::string_view text) {
 
 // Sends `sql` to all servers in the transaction; the handler comes here again when all have
 // answered.
-Session::Progress Session::BroadcastInTransaction(std::string_view sql, bool writers, bool readers,
+Session::Progress Session::BroadcastInTransaction(std::string_view sql,
                                                   absl::StatusOr<std::string>* tag) {
   if (broadcast_ == nullptr) {
     if (!pending_.empty()) return Progress::kBlocked;
     broadcast_ = std::make_unique<Broadcast>();
     for (const Participant& participant : participants_) {
-      if (participant.in_transaction && (participant.wrote ? writers : readers)) {
-        broadcast_->Send(*participant.server, sql);
-      }
+      if (participant.in_transaction) broadcast_->Send(*participant.server, sql);
     }
   }
   if (!broadcast_->done()) return Progress::kBlocked;
@@ -221,49 +219,59 @@ Session::Progress Session::BroadcastInTransaction(std::string_view sql, bool wri
   return Progress::kDone;
 }
 
-// Who only read commits first, since it may still fail (a serialization failure) while the writer
-// can be rolled back; the one writer's COMMIT then is the decision.
 Session::Progress Session::EndTransaction(std::string_view command, bool chain,
                                           absl::StatusOr<std::string>* tag) {
   const std::string what(command);
-  if (!transaction_.open() || (transaction_.implicit() && script_ == nullptr)) {
-    if (chain) {
-      *tag = SqlStatus(kNoActiveTransaction,
-                       what + " AND CHAIN can only be used in transaction blocks");
-    } else {
-      Warn(kNoActiveTransaction, "there is no transaction in progress");
-      *tag = what;
-    }
+  const bool explicitly = transaction_.open() && !transaction_.implicit();
+  if (!explicitly && chain) {
+    *tag =
+        SqlStatus(kNoActiveTransaction, what + " AND CHAIN can only be used in transaction blocks");
     return Progress::kDone;
   }
-  const bool commit = command == "COMMIT" && !transaction_.failed() && !end_failed_;
-  const std::string sql = std::string(commit ? "COMMIT" : "ROLLBACK") + (chain ? " AND CHAIN" : "");
-  absl::StatusOr<std::string> answer = std::string();
-  if (!readers_ended_) {
-    if (BroadcastInTransaction(sql, false, true, &answer) == Progress::kBlocked) {
-      return Progress::kBlocked;
-    }
-    readers_ended_ = true;
-    if (commit && !answer.ok()) {
-      end_failed_ = answer.status();
-      return EndTransaction(command, chain, tag);
-    }
-  }
-  if (BroadcastInTransaction(sql, true, false, &answer) == Progress::kBlocked) {
+  *tag = what;
+  // As in PostgreSQL, it ends the implicit transaction, too.
+  if (transaction_.open() &&
+      CloseTransaction(command == "COMMIT", chain, tag) == Progress::kBlocked)
     return Progress::kBlocked;
-  }
-  readers_ended_ = false;
-  const bool committed = commit && answer.ok() && *answer != "ROLLBACK";
-  for (Participant& participant : participants_) participant.in_transaction = chain;
-  FinishTransaction(committed, chain);
-  if (end_failed_) {
-    *tag = *std::exchange(end_failed_, std::nullopt);
-  } else if (!answer.ok()) {
-    *tag = answer.status();
-  } else {
-    *tag = committed ? "COMMIT" : "ROLLBACK";
-  }
+  if (!explicitly) Warn(kNoActiveTransaction, "there is no transaction in progress");
   return Progress::kDone;
+}
+
+// Ends the open transaction on all its servers; a failed one by ROLLBACK. Blocked until the client
+// can be told `tag`, what it came to.
+Session::Progress Session::CloseTransaction(bool commit, bool chain,
+                                            absl::StatusOr<std::string>* tag) {
+  if (ending_ == nullptr) {
+    if (!pending_.empty()) return Progress::kBlocked;
+    ending_ = std::make_unique<TransactionEnd>(host_, meridian_.best_effort_commit);
+    for (const Participant& participant : participants_) {
+      if (!participant.in_transaction) continue;
+      ending_->Add(*participant.server, host_.router().map().shard(participant.shard).name,
+                   participant.wrote, participant.pinned);
+    }
+    if (commit && !transaction_.failed()) {
+      ending_->Commit();
+    } else {
+      ending_->Rollback();
+    }
+  }
+  const bool known = meridian_.commit_returns_decided ? ending_->decided() : ending_->done();
+  if (!known) return Progress::kBlocked;
+  *tag = TakeEnd(chain);
+  return Progress::kDone;
+}
+
+absl::StatusOr<std::string> Session::TakeEnd(bool chain) {
+  for (const SqlError& warning : ending_->warnings()) {
+    wire::AppendError(out.Own(), wire::Severity::kWarning, warning);
+  }
+  const std::optional<SqlError> error = ending_->error();
+  const bool committed = ending_->outcome() == TransactionEnd::Outcome::kCommitted;
+  end_told_ = !ending_->done();
+  if (!end_told_) ending_.reset();
+  FinishTransaction(committed, chain);
+  if (error) return ToStatus(*error);
+  return committed ? "COMMIT" : "ROLLBACK";
 }
 
 // The client's transaction is over: what it set is kept or forgotten.
@@ -283,9 +291,9 @@ void Session::FinishTransaction(bool committed, bool chain) {
   if (transaction_.implicit() || chain) CountTransaction(host_.NowUs());
   if (chain) {
     transaction_.Chain(settings_, meridian_, host_.settings().Empty());
-    return;
+  } else {
+    transaction_.End();
   }
-  transaction_.End();
   cursors_.clear();
   for (Participant& participant : participants_) {
     participant.in_transaction = participant.wrote = false;
@@ -323,7 +331,7 @@ Session::Progress Session::RunInTransaction(const Statement& statement, std::str
   }
   *tag = std::string(TagOf(statement.verb));
   if (ParticipantsInTransaction() > 0) {
-    if (BroadcastInTransaction(text, true, true, tag) == Progress::kBlocked) {
+    if (BroadcastInTransaction(text, tag) == Progress::kBlocked) {
       return Progress::kBlocked;
     }
     if (!tag->ok()) return Progress::kDone;
@@ -336,25 +344,12 @@ Session::Progress Session::RunInTransaction(const Statement& statement, std::str
 // Settings
 
 absl::StatusOr<std::string> Session::SetMeridian(const Statement& statement) {
+  const MeridianSetting* const setting = FindMeridianSetting(statement.name);
+  if (setting == nullptr) return UnknownMeridianSetting(statement.name);
   MeridianSettings changed = meridian_;
-  const std::string value = statement.arguments.empty() ? std::string() : statement.arguments[0];
-  if (statement.name == "meridian.shard") {
-    if (!value.empty() && !host_.router().map().FindShard(value)) {
-      return SqlStatus(sqlstate::kInvalidParameterValue, "shard \"" + value + "\" does not exist",
-                       "SHOW SHARDS in the admin database lists them.");
-    }
-    changed.shard = value;
-  } else if (statement.name == "meridian.distribution_key") {
-    if (!value.empty()) {
-      auto shard = host_.router().ShardOfKey(value);
-      if (!shard.ok()) return shard.status();
-    }
-    changed.distribution_key = value;
-  } else {
-    return SqlStatus(sqlstate::kUndefinedObject,
-                     "unrecognized configuration parameter \"" + statement.name + "\"",
-                     "Meridian's settings are meridian.shard and meridian.distribution_key.");
-  }
+  const absl::Status set = setting->set(
+      changed, statement.arguments.empty() ? "" : statement.arguments[0], host_.router());
+  if (!set.ok()) return set;
   if (statement.local && !transaction_.open()) {
     Warn(kNoActiveTransaction, "SET LOCAL can only be used in transaction blocks");
     return "SET";
@@ -366,18 +361,10 @@ absl::StatusOr<std::string> Session::SetMeridian(const Statement& statement) {
 }
 
 absl::StatusOr<std::string> Session::ShowMeridian(const Statement& statement) {
-  std::string_view value;
-  if (statement.name == "meridian.shard") {
-    value = meridian_.shard;
-  } else if (statement.name == "meridian.distribution_key") {
-    value = meridian_.distribution_key;
-  } else {
-    return SqlStatus(sqlstate::kUndefinedObject,
-                     "unrecognized configuration parameter \"" + statement.name + "\"",
-                     "Meridian's settings are meridian.shard and meridian.distribution_key.");
-  }
+  const MeridianSetting* const setting = FindMeridianSetting(statement.name);
+  if (setting == nullptr) return UnknownMeridianSetting(statement.name);
   if (local_row_description_) wire::AppendTextRowDescription(out.Own(), {statement.name});
-  wire::AppendTextDataRow(out.Own(), {value});
+  wire::AppendTextDataRow(out.Own(), {setting->show(meridian_)});
   return "SHOW";
 }
 
@@ -386,9 +373,11 @@ Session::Progress Session::ResetSettings(const Statement& statement,
                                          absl::StatusOr<std::string>* tag) {
   *tag = "RESET";
   if (IsMeridianSetting(statement) && !statement.all) {
-    if (statement.name == "meridian.shard") meridian_.shard = startup_meridian_.shard;
-    if (statement.name == "meridian.distribution_key") {
-      meridian_.distribution_key = startup_meridian_.distribution_key;
+    const MeridianSetting* const setting = FindMeridianSetting(statement.name);
+    if (setting == nullptr) {
+      *tag = UnknownMeridianSetting(statement.name);
+    } else {
+      setting->copy(meridian_, startup_meridian_);
     }
     return Progress::kDone;
   }

@@ -11,14 +11,13 @@ namespace meridian {
 namespace {
 
 // LOCK leaves nothing behind that would have to be atomic.
-bool IsAtomic(const Statement& statement, Route route) {
+bool IsWrite(const Statement& statement, Route route) {
   return route != Route::kConcat && statement.verb != Verb::kLock;
 }
 
 Fanout::Options OptionsOf(const Statement& statement, const Decision& decision) {
   Fanout::Options options;
   options.route = decision.route;
-  options.atomic = IsAtomic(statement, decision.route);
   options.copy_in = statement.verb == Verb::kCopyIn;
   return options;
 }
@@ -96,11 +95,10 @@ std::string SubsetTypes(std::string_view types, const std::vector<uint16_t>& par
 }  // namespace
 
 absl::Status Session::CheckFanout(const Statement& statement, const Decision& decision) const {
-  if (!IsAtomic(statement, decision.route)) return absl::OkStatus();
-  if (transaction_.open() || (statement.verb == Verb::kCopyIn && script_ != nullptr)) {
-    return Refused(
-        "writing on several shards inside of a transaction is not supported",
-        "Run the statement on its own, outside of BEGIN and of a text of several statements.");
+  if (!IsWrite(statement, decision.route)) return absl::OkStatus();
+  if (statement.verb == Verb::kCopyIn && script_ != nullptr) {
+    return Refused("COPY FROM STDIN on several shards among other statements is not supported",
+                   "Send it as a text of its own; BEGIN before it makes it one transaction.");
   }
   if (statement.needs_own_transaction) {
     return Refused("this command cannot be made atomic over several shards",
@@ -114,7 +112,7 @@ Session::Progress Session::EnlistAll(const ShardSet& shards, absl::Status* error
   Progress progress = Progress::kDone;
   shards.ForEach([&](ShardIndex shard) {
     if (progress == Progress::kBlocked || !error->ok()) return;
-    const auto participant = Enlist(shard);
+    const auto participant = Enlist(shard, Join::kNot);
     if (!participant.ok()) {
       *error = participant.status();
     } else if (*participant == nullptr) {
@@ -127,7 +125,6 @@ Session::Progress Session::EnlistAll(const ShardSet& shards, absl::Status* error
 }
 
 Session::Progress Session::StartFanout(const Unit& unit, const Decision& decision) {
-  if (fanout_result_) return TakeFanoutResult(unit.final);
   absl::Status status = CheckFanout(unit.statement, decision);
   if (status.ok() && EnlistAll(decision.shards, &status) == Progress::kBlocked) {
     return Progress::kBlocked;
@@ -147,15 +144,14 @@ Session::Progress Session::StartFanout(const Unit& unit, const Decision& decisio
     return Progress::kDone;
   }
   MakeFanout(unit.statement, decision, std::move(options));
+  const bool writes = IsWrite(unit.statement, decision.route);
   if (decision.route == Route::kSplit) {
     for (const ShardInsert& insert : inserts) {
-      fanout_->AddBranch(insert.shard, *FindParticipant(insert.shard)->server,
-                         QueryMessage(insert.text));
+      AddBranch(insert.shard, QueryMessage(insert.text), writes);
     }
   } else {
-    decision.shards.ForEach([&](ShardIndex shard) {
-      fanout_->AddBranch(shard, *FindParticipant(shard)->server, QueryMessage(unit.text));
-    });
+    decision.shards.ForEach(
+        [&](ShardIndex shard) { AddBranch(shard, QueryMessage(unit.text), writes); });
   }
   fanout_->Start();
   if (unit.statement.verb != Verb::kCopyIn) return Progress::kBlocked;
@@ -167,7 +163,10 @@ Session::Progress Session::StartFanout(const Unit& unit, const Decision& decisio
 void Session::MakeFanout(const Statement& statement, const Decision& decision,
                          Fanout::Options options) {
   host_.metrics().routes[static_cast<RouteKind>(decision.route)].Add();
-  if (options.atomic) options.transaction_name = host_.NewTransactionName();
+  if (IsWrite(statement, decision.route) && !transaction_.open()) {
+    // All shards or none: a transaction of the proxy's own, until the statement or Sync ends it.
+    transaction_.Begin("BEGIN", true, settings_, meridian_, host_.settings().Empty());
+  }
   if (decision.route == Route::kCopySplit) {
     options.splitter = std::make_unique<CopySplitter>(*statement.copy, host_.router().shared_map(),
                                                       Context().encoding);
@@ -175,15 +174,26 @@ void Session::MakeFanout(const Statement& statement, const Decision& decision,
       options.only_shard = decision.shards.first();
     }
   }
-  decision.shards.ForEach(
-      [&](ShardIndex shard) { NoteWrite(*FindParticipant(shard), statement.writes); });
   schema_changed_ |= statement.changes_schema;
   fanout_ = std::make_unique<Fanout>(host_, out, std::move(options));
+}
+
+// A server that is not in the transaction yet joins it ahead of the statement.
+void Session::AddBranch(ShardIndex shard, std::string request, bool writes) {
+  Participant& participant = *FindParticipant(shard);
+  std::string begin;
+  if (transaction_.open() && !participant.in_transaction) begin = transaction_.JoinText();
+  fanout_->AddBranch(shard, *participant.server, std::move(request), std::move(begin));
+  NoteWrite(participant, writes);
 }
 
 // The fan-out is over: its result waits for the message that started it, which is handled again
 // now.
 void Session::OnFanoutDone() {
+  for (Participant& participant : participants_) {
+    if (!fanout_->Has(*participant.server)) continue;
+    participant.in_transaction = participant.server->transaction_status != wire::kIdle;
+  }
   if (fanout_->error()) {
     fanout_result_ = ToStatus(*fanout_->error());
     schema_changed_ = false;
@@ -191,15 +201,25 @@ void Session::OnFanoutDone() {
     fanout_result_ = fanout_->Tag();
   }
   fanout_.reset();
-  const CopyFanout copy = std::exchange(copy_fanout_, CopyFanout::kNone);
-  if (copy == CopyFanout::kExtended) {
-    TakeExecuteResult();
-  } else if (copy == CopyFanout::kSimple) {
-    TakeFanoutResult(true);
-  }
+}
+
+// The message that started a COPY is done with, so nobody handles it again: its result is told as
+// soon as it is there.
+void Session::FinishCopyFanout() {
+  if (!fanout_result_) return;
+  const Progress progress =
+      copy_fanout_ == CopyFanout::kExtended ? TakeExecuteResult() : TakeFanoutResult(true);
+  if (progress == Progress::kDone) copy_fanout_ = CopyFanout::kNone;
 }
 
 Session::Progress Session::TakeFanoutResult(bool final) {
+  if (script_ == nullptr) {
+    // The transaction of our own around a single statement ends with it.
+    if (!fanout_result_->ok()) transaction_.Fail();
+    absl::Status ended;
+    if (EndImplicit(&ended) == Progress::kBlocked) return Progress::kBlocked;
+    if (fanout_result_->ok() && !ended.ok()) fanout_result_ = ended;
+  }
   const absl::StatusOr<std::string> result = *std::exchange(fanout_result_, std::nullopt);
   if (result.ok()) {
     FinishUnit(*result, final);
@@ -227,12 +247,6 @@ Session::Progress Session::BindFanout(const Ref<const PreparedText>& prepared,
 
 Session::Progress Session::ExecuteFanout(const Portal& portal, uint32_t max_rows) {
   if (fanout_result_) return TakeExecuteResult();
-  if (batch_wrote_ && batch_server_ != nullptr && !transaction_.open()) {
-    FailBatch(Refused(
-        "statements of one pipeline without Sync between them would write on several shards",
-        "Send Sync after each statement."));
-    return Progress::kDone;
-  }
   // Parse messages before it are answered here: the text is sent to every shard anyway.
   for (Unplaced& unplaced : unplaced_) {
     if (unplaced.request == wire::kParse && unplaced.prepared.get() == portal.prepared.get()) {
@@ -242,7 +256,13 @@ Session::Progress Session::ExecuteFanout(const Portal& portal, uint32_t max_rows
     }
   }
   if (PlaceUnplaced() == Progress::kBlocked) return Progress::kBlocked;
-  if (batch_server_ != nullptr) EndServerBatch(Pending::Show::kSwallow);
+  if (batch_server_ != nullptr) {
+    if (const absl::Status status = OpenImplicit(); !status.ok()) {
+      FailBatch(status);
+      return Progress::kDone;
+    }
+    EndServerBatch(Pending::Show::kSwallow);
+  }
   if (!pending_.empty()) return Progress::kBlocked;
 
   const Statement& statement = *StatementOf(*portal.prepared);
@@ -307,10 +327,11 @@ absl::Status Session::StartPortal(const Portal& portal, const wire::BindView& bi
     if (statement.returns_rows) options.row_order = RowOrder(*split);
     MakeFanout(statement, decision, std::move(options));
     for (const ShardInsert& insert : *split) {
-      fanout_->AddBranch(
-          insert.shard, *FindParticipant(insert.shard)->server,
+      AddBranch(
+          insert.shard,
           ExtendedRequest(insert.text, SubsetTypes(prepared.parameter_types, insert.parameters),
-                          SubsetBind(bind, insert.parameters), portal.describe));
+                          SubsetBind(bind, insert.parameters), portal.describe),
+          true);
     }
   } else {
     MakeFanout(statement, decision, std::move(options));
@@ -318,10 +339,11 @@ absl::Status Session::StartPortal(const Portal& portal, const wire::BindView& bi
     const bool copy_in = statement.verb == Verb::kCopyIn;
     if (copy_in && portal.describe) wire::AppendEmptyMessage(out.Own(), wire::kNoData);
     decision.shards.ForEach([&](ShardIndex shard) {
-      fanout_->AddBranch(shard, *FindParticipant(shard)->server,
-                         copy_in ? QueryMessage(prepared.text)
-                                 : ExtendedRequest(prepared.text, prepared.parameter_types, rest,
-                                                   portal.describe));
+      AddBranch(
+          shard,
+          copy_in ? QueryMessage(prepared.text)
+                  : ExtendedRequest(prepared.text, prepared.parameter_types, rest, portal.describe),
+          IsWrite(statement, decision.route));
     });
   }
   running_ = Ref<const Statement>(&statement);

@@ -63,8 +63,11 @@ class SessionHost {
   virtual void ReportTransaction(Session& session, uint64_t microseconds) = 0;
   // It has waited for a server connection.
   virtual void ReportWait(Session& session, uint64_t microseconds) = 0;
-  // A name for a prepared transaction that no other proxy and no other call gives.
-  virtual std::string NewTransactionName() = 0;
+  // A name for prepared transactions that no other proxy and no other call gives, and that says
+  // which shard has the record of the decision. Without quotes and backslashes. In use until
+  // EndTransactionName: until then nobody else decides about them.
+  virtual std::string NewTransactionName(std::string_view lead_shard) = 0;
+  virtual void EndTransactionName(const std::string& name) = 0;
   virtual size_t max_message_bytes() const = 0;
 
  protected:

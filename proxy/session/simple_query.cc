@@ -199,23 +199,27 @@ Session::Progress Session::ContinueScript(std::string_view text) {
 }
 
 Session::Progress Session::EndScript() {
-  if (transaction_.open() && transaction_.implicit()) {
-    // The transaction of our own around the statements ends with them.
-    const bool failed = transaction_.failed() || script_->aborted;
-    absl::StatusOr<std::string> tag = std::string();
-    if (EndTransaction(failed ? "ROLLBACK" : "COMMIT", false, &tag) == Progress::kBlocked) {
-      return Progress::kBlocked;
-    }
-    if (!tag.ok() && !failed) {
-      wire::AppendError(out.Own(), wire::Severity::kError, ToSqlError(tag.status()));
-    }
-  }
+  // The transaction of our own around the statements ends with them.
+  if (script_->aborted && transaction_.implicit()) transaction_.Fail();
+  absl::Status ended;
+  if (EndImplicit(&ended) == Progress::kBlocked) return Progress::kBlocked;
+  if (!ended.ok()) wire::AppendError(out.Own(), wire::Severity::kError, ToSqlError(ended));
   script_.reset();
   FinishQuery();
   return Progress::kDone;
 }
 
+Session::Progress Session::EndImplicit(absl::Status* error) {
+  if (!transaction_.open() || !transaction_.implicit()) return Progress::kDone;
+  const bool failed = transaction_.failed();
+  absl::StatusOr<std::string> tag = std::string();
+  if (CloseTransaction(true, false, &tag) == Progress::kBlocked) return Progress::kBlocked;
+  if (!failed) *error = tag.status();  // else the client knows of an error already
+  return Progress::kDone;
+}
+
 Session::Progress Session::RunUnit(const Unit& unit) {
+  if (fanout_result_) return TakeFanoutResult(unit.final);
   const Statement& statement = unit.statement;
   running_ = Ref<const Statement>(&statement);
   if (transaction_.failed() && !LeavesFailedTransaction(statement)) {

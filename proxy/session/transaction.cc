@@ -18,7 +18,10 @@ void Transaction::Begin(std::string_view begin_text, bool implicit, Ref<const Se
 
 void Transaction::Chain(Ref<const Settings> settings, MeridianSettings meridian,
                         Ref<const Settings> no_settings) {
-  const std::string begin_text = state_->begin_text;
+  std::string begin_text = state_->begin_text;
+  for (const Replay& replay : state_->replay) {
+    if (replay.characteristic) begin_text.append(";").append(replay.text);
+  }
   Begin(begin_text, false, std::move(settings), std::move(meridian), std::move(no_settings));
 }
 
@@ -28,16 +31,16 @@ void Transaction::End() {
 }
 
 void Transaction::AddSetTransaction(std::string_view text) {
-  state_->replay.push_back({std::string(text), {}});
+  state_->replay.push_back({std::string(text), true});
 }
 
 void Transaction::AddSetLocal(std::string_view text) {
-  state_->replay.push_back({std::string(text), {}});
+  state_->replay.push_back({std::string(text)});
 }
 
 void Transaction::AddSavepoint(std::string_view text, std::string_view name,
                                Ref<const Settings> settings, MeridianSettings meridian) {
-  state_->replay.push_back({std::string(text), std::string(name)});
+  state_->replay.push_back({std::string(text)});
   state_->savepoints.push_back({std::string(name), state_->replay.size(), std::move(settings),
                                 state_->local, std::move(meridian)});
 }

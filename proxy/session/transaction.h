@@ -11,21 +11,16 @@
 #include <vector>
 
 #include "proxy/pool/settings.h"
+#include "proxy/session/meridian_settings.h"
 
 namespace meridian {
-
-// Session variables of our own (SET meridian.*).
-struct MeridianSettings {
-  std::string shard;             // empty: not set
-  std::string distribution_key;  // empty: not set
-  friend bool operator==(const MeridianSettings&, const MeridianSettings&) = default;
-};
 
 class Transaction {
  public:
   bool open() const { return open_; }
   bool failed() const { return failed_; }
-  // Opened by the proxy around several statements of one Query, not by the client.
+  // Opened by the proxy, not by the client: around the statements of one Query, or those between
+  // two Syncs.
   bool implicit() const { return implicit_; }
   char status() const { return failed_ ? 'E' : open_ && !implicit_ ? 'T' : 'I'; }
 
@@ -76,7 +71,7 @@ class Transaction {
  private:
   struct Replay {
     std::string text;
-    std::string savepoint;  // SAVEPOINT: its name
+    bool characteristic = false;  // SET TRANSACTION
   };
   struct Savepoint {
     std::string name;

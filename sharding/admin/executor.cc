@@ -11,6 +11,7 @@
 #include "sharding/admin/reference_copy.h"
 #include "sharding/admin/table_check.h"
 #include "sharding/admin/table_work.h"
+#include "sharding/catalog/shard_support.h"
 #include "sharding/sql_status.h"
 
 namespace meridian {
@@ -57,7 +58,7 @@ class Execution {
   // until after the change.
   template <typename T, typename Choose, typename Work>
   MapOr RunOnShards(const T& command, Choose choose, Work work);
-  void WarnIfUnreachable(const CreateShard& command);
+  void PrepareIfReachable(const CreateShard& command);
 
   CatalogStore& store_;
   const ShardAccess& access_;
@@ -100,11 +101,14 @@ MapOr Execution::RunOnShards(const T& command, Choose choose, Work work) {
                          [&](MapDraft& now) { return Apply(command, now); });
 }
 
-// Only a warning: the map may be written before its servers are started.
-void Execution::WarnIfUnreachable(const CreateShard& command) {
+// Only a warning: the map may be written before its servers are started. They are prepared again by
+// the recovery of transactions.
+void Execution::PrepareIfReachable(const CreateShard& command) {
   auto primary = ConnectPrimary(access_, {command.name, command.nodes, command.dbname});
-  if (primary.ok()) return;
-  const SqlError error = ToSqlError(primary.status());
+  const absl::Status prepared =
+      primary.ok() ? EnsureShardSupport(primary->connection) : primary.status();
+  if (prepared.ok()) return;
+  const SqlError error = ToSqlError(prepared);
   notices_({.message = error.message, .detail = error.detail, .hint = error.hint});
 }
 
@@ -114,7 +118,7 @@ MapOr Execution::Run(const CreateShard& command) {
   if ((*map)->tables().empty()) {
     auto changed = store_.ChangeAt((*map)->epoch(), origin_,
                                    [&](MapDraft& draft) { return Apply(command, draft); });
-    if (changed.ok()) WarnIfUnreachable(command);
+    if (changed.ok()) PrepareIfReachable(command);
     return changed;
   }
   return RunOnShards(command, DefaultAndLast, [&](const ShardMap& planned, WorkShards& shards) {

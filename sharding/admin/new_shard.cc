@@ -4,6 +4,7 @@
 #include <set>
 
 #include "sharding/admin/reference_copy.h"
+#include "sharding/catalog/shard_support.h"
 
 namespace meridian {
 namespace {
@@ -40,6 +41,8 @@ absl::StatusOr<std::vector<TableName>> InForeignKeyOrder(const ShardMap& map, Wo
 
 absl::Status PrepareNewShard(const ShardAccess& access, const ShardMap& planned,
                              WorkShards& shards) {
+  absl::Status support = EnsureShardSupport(shards.back().connection());
+  if (!support.ok()) return support;
   auto order = InForeignKeyOrder(planned, shards.front());
   if (!order.ok()) return order.status();
   std::map<TableName, TableDefinition> definitions;

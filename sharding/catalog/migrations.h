@@ -1,4 +1,4 @@
-// The catalog's schema as numbered migrations, embedded from sql/ at build time.
+// The SQL files of sql/, embedded at build time.
 #pragma once
 
 #include <absl/types/span.h>
@@ -13,7 +13,10 @@ struct Migration {
   std::string_view sql;
 };
 
-// Ascending by version.
+// The catalog's schema. Ascending by version.
 absl::Span<const Migration> Migrations();
+
+// sql/shard/decisions.sql: see sharding/catalog/shard_support.h.
+std::string_view ShardSupportSql();
 
 }  // namespace meridian

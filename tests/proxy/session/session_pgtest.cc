@@ -13,6 +13,7 @@
 
 #include "proxy/wire/byte_reader.h"
 #include "proxy/wire/message_writer.h"
+#include "sharding/catalog/migrations.h"
 #include "tests/proxy/session/message_text.h"
 #include "tests/proxy/session/shop_world.h"
 #include "tests/proxy/session/stage.h"
@@ -177,6 +178,7 @@ class SessionPgTest : public testing::TestWithParam<Conversation> {
       Connection shop = shards[i]->Connect("shop");
       shop.Query(kShopSql);
       shop.Query(kShopRows[i]);
+      shop.Query(std::string(ShardSupportSql()));
     }
   }
   static void TearDownTestSuite() {

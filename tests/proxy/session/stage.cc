@@ -299,9 +299,14 @@ void Stage::SetReading(Server& server, bool on) {
   if (Link* const link = FindLink(server)) link->reading = on;
 }
 
-std::string Stage::NewTransactionName() {
-  return "meridian_test_" + std::to_string(++transactions_);
+std::string Stage::NewTransactionName(std::string_view lead_shard) {
+  const std::string name =
+      "meridian_test_0_" + std::to_string(++transactions_) + "_" + std::string(lead_shard);
+  transaction_names_.insert(name);
+  return name;
 }
+
+void Stage::EndTransactionName(const std::string& name) { transaction_names_.erase(name); }
 
 void Stage::Connect(Server& server, const NodeAddress& node) {
   auto link = std::make_unique<Link>();

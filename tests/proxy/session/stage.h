@@ -104,7 +104,8 @@ class Stage final : public SessionHost, public PoolHost {
   void Report(Session&, const StatementReport&) override {}
   void ReportTransaction(Session&, uint64_t) override {}
   void ReportWait(Session&, uint64_t) override {}
-  std::string NewTransactionName() override;
+  std::string NewTransactionName(std::string_view lead_shard) override;
+  void EndTransactionName(const std::string& name) override;
   size_t max_message_bytes() const override { return 1 << 20; }
 
   // PoolHost
@@ -139,6 +140,7 @@ class Stage final : public SessionHost, public PoolHost {
   bool slots_freed_ = false;
   uint64_t now_us_ = 1'000'000;
   int transactions_ = 0;
+  std::set<std::string> transaction_names_;  // in use
 };
 
 }  // namespace meridian

@@ -1,0 +1,98 @@
+#include "proxy/session/meridian_settings.h"
+
+#include <algorithm>
+
+#include "sharding/sql_status.h"
+
+namespace meridian {
+namespace {
+
+using Settings = MeridianSettings;
+
+absl::Status SetShard(Settings& settings, std::string_view value, const Router& router) {
+  if (!value.empty() && !router.map().FindShard(value)) {
+    return SqlStatus(sqlstate::kInvalidParameterValue,
+                     "shard \"" + std::string(value) + "\" does not exist",
+                     "SHOW SHARDS in the admin database lists them.");
+  }
+  settings.shard = std::string(value);
+  return absl::OkStatus();
+}
+
+absl::Status SetDistributionKey(Settings& settings, std::string_view value, const Router& router) {
+  if (!value.empty()) {
+    if (auto shard = router.ShardOfKey(value); !shard.ok()) return shard.status();
+  }
+  settings.distribution_key = std::string(value);
+  return absl::OkStatus();
+}
+
+// A setting of two words, of which `no` is the default.
+absl::Status SetWord(bool& setting, std::string_view name, std::string_view value,
+                     std::string_view yes, std::string_view no) {
+  if (value != yes && value != no && !value.empty()) {
+    return SqlStatus(
+        sqlstate::kInvalidParameterValue,
+        "invalid value for parameter \"" + std::string(name) + "\": \"" + std::string(value) + "\"",
+        "Available values: " + std::string(no) + ", " + std::string(yes) + ".");
+  }
+  setting = value == yes;
+  return absl::OkStatus();
+}
+
+constexpr std::string_view kMultiShardCommit = "meridian.multi_shard_commit";
+constexpr std::string_view kCommitReturns = "meridian.commit_returns";
+
+constexpr MeridianSetting kSettings[] = {
+    {"meridian.shard", [](const Settings& settings) { return settings.shard; }, SetShard,
+     [](Settings& settings, const Settings& from) { settings.shard = from.shard; }},
+    {"meridian.distribution_key",
+     [](const Settings& settings) { return settings.distribution_key; }, SetDistributionKey,
+     [](Settings& settings, const Settings& from) {
+       settings.distribution_key = from.distribution_key;
+     }},
+    {kMultiShardCommit,
+     [](const Settings& settings) {
+       return std::string(settings.best_effort_commit ? "best_effort" : "two_phase");
+     },
+     [](Settings& settings, std::string_view value, const Router&) {
+       return SetWord(settings.best_effort_commit, kMultiShardCommit, value, "best_effort",
+                      "two_phase");
+     },
+     [](Settings& settings, const Settings& from) {
+       settings.best_effort_commit = from.best_effort_commit;
+     }},
+    {kCommitReturns,
+     [](const Settings& settings) {
+       return std::string(settings.commit_returns_decided ? "decided" : "done");
+     },
+     [](Settings& settings, std::string_view value, const Router&) {
+       return SetWord(settings.commit_returns_decided, kCommitReturns, value, "decided", "done");
+     },
+     [](Settings& settings, const Settings& from) {
+       settings.commit_returns_decided = from.commit_returns_decided;
+     }},
+};
+
+}  // namespace
+
+absl::Span<const MeridianSetting> AllMeridianSettings() { return kSettings; }
+
+const MeridianSetting* FindMeridianSetting(std::string_view name) {
+  const auto* const found =
+      std::find_if(std::begin(kSettings), std::end(kSettings),
+                   [name](const MeridianSetting& setting) { return setting.name == name; });
+  return found == std::end(kSettings) ? nullptr : found;
+}
+
+absl::Status UnknownMeridianSetting(std::string_view name) {
+  std::string names;
+  for (const MeridianSetting& setting : kSettings) {
+    names.append(names.empty() ? "" : ", ").append(setting.name);
+  }
+  return SqlStatus(sqlstate::kUndefinedObject,
+                   "unrecognized configuration parameter \"" + std::string(name) + "\"",
+                   "Meridian's settings are " + names + ".");
+}
+
+}  // namespace meridian

@@ -1,0 +1,48 @@
+-- What each shard's database has of Meridian's: the records of how transactions that wrote on several
+-- shards have ended. Kept by the shard that leads such a transaction; written in the transaction that
+-- it leads, so that its COMMIT is the decision (proxy/session/transaction_end.h).
+--
+-- Executed as a whole by whoever finds that its version is missing (sharding/catalog/shard_support.h);
+-- idempotent. Not one of the catalog's migrations: most shards do not hold the catalog.
+
+CREATE SCHEMA IF NOT EXISTS meridian;
+GRANT USAGE ON SCHEMA meridian TO PUBLIC;
+
+CREATE TABLE IF NOT EXISTS meridian.decisions (
+  name text NOT NULL,      -- of the prepared transactions on the other shards
+  owner text NOT NULL,     -- who has prepared them: nobody decides about the transactions of others
+  committed boolean NOT NULL,
+  decided_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (name, owner)
+);
+CREATE INDEX IF NOT EXISTS decisions_decided_at_idx ON meridian.decisions (decided_at);
+
+-- In the transaction that leads: it is committed if this is. Fails with 23505 where the recovery has
+-- given the transaction up before. pg_prepared_xacts.owner is the current role, which a function with
+-- its owner's rights finds in the setting.
+CREATE OR REPLACE FUNCTION meridian.decide(transaction_name text) RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  INSERT INTO meridian.decisions (name, owner, committed)
+  VALUES (transaction_name,
+          CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END,
+          true);
+  -- A decision that a crash could take back would leave the others committed without this one.
+  SELECT set_config('synchronous_commit', 'on', true)
+  WHERE current_setting('synchronous_commit') = 'off';
+$$;
+GRANT EXECUTE ON FUNCTION meridian.decide(text) TO PUBLIC;
+
+-- Recovery: how the transaction has ended; where nobody has decided, it has not, for good. Waits for
+-- a decision that is under way.
+CREATE OR REPLACE FUNCTION meridian.resolve(transaction_name text, transaction_owner text)
+RETURNS boolean
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+  INSERT INTO meridian.decisions (name, owner, committed)
+  VALUES (transaction_name, transaction_owner, false)
+  ON CONFLICT DO NOTHING;
+  SELECT committed FROM meridian.decisions
+  WHERE name = transaction_name AND owner = transaction_owner;
+$$;
+REVOKE EXECUTE ON FUNCTION meridian.resolve(text, text) FROM PUBLIC;
+
+COMMENT ON FUNCTION meridian.decide(text) IS 'meridian shard support 1';
