@@ -102,6 +102,14 @@ constexpr Metric<P> kProcess[] = {
                                      "Failed reads of the catalog."),
     CounterOf<&P::config_reloads, P>("meridian_config_reloads_total",
                                      "Reloads of the configuration that took effect."),
+    CounterOf<&P::recovered_commits, P>("meridian_recovered_commits_total",
+                                        "Prepared transactions that the recovery has committed."),
+    CounterOf<&P::recovered_rollbacks, P>(
+        "meridian_recovered_rollbacks_total",
+        "Prepared transactions that the recovery has rolled back."),
+    GaugeOf<&P::transactions_in_doubt, P>(
+        "meridian_transactions_in_doubt",
+        "Prepared transactions that the recovery cannot finish yet."),
     GaugeOf<&P::start_time_seconds, P>("meridian_start_time_seconds",
                                        "When the process started, in seconds since 1970."),
     CounterOf<&P::clients_refused, P>("meridian_clients_refused_total",

@@ -43,6 +43,7 @@ struct ControlConfig {
   std::chrono::milliseconds node_check_interval = std::chrono::seconds(1);
   std::chrono::milliseconds schema_poll_interval = std::chrono::seconds(5);
   std::chrono::milliseconds role_poll_interval = std::chrono::seconds(10);
+  std::chrono::milliseconds transaction_recovery_interval = std::chrono::seconds(2);
 
   friend bool operator==(const ControlConfig&, const ControlConfig&) = default;
 };

@@ -150,6 +150,9 @@ const Setting<Config> kConfigSettings[] = {
     Row<&C::control, &ControlConfig::role_poll_interval>(
         "control.role_poll_interval", kReloadable,
         "How often the roles and their password verifiers are read.", kPoll),
+    Row<&C::control, &ControlConfig::transaction_recovery_interval>(
+        "control.transaction_recovery_interval", kReloadable,
+        "How often prepared transactions that nobody commits any more are looked for.", kPoll),
     // What an operator sees.
     Row<&C::metrics, &MetricsConfig::listen>("metrics.listen", kNone,
                                              "`host:port` of the Prometheus endpoint; `*` is every "

@@ -1,6 +1,7 @@
 #include "proxy/control/control_plane.h"
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -16,6 +17,7 @@
 #include "proxy/control/role_loader.h"
 #include "proxy/control/schema_loader.h"
 #include "proxy/control/snapshot_publisher.h"
+#include "proxy/control/transaction_recovery.h"
 #include "sharding/sql_status.h"
 
 namespace meridian {
@@ -95,11 +97,12 @@ class ControlPlane::Impl {
     return {.poll = settings_.role_poll_interval, .min = settings_.role_refresh_interval_min};
   }
 
-  TransactionsInFlight transactions_in_flight_;
   ControlSettings settings_;  // after the start written by Reload alone
   std::stop_source stop_;
   NodeMonitor monitor_;
   SnapshotPublisher publisher_;
+  TransactionRecovery recovery_;
+  std::atomic<bool> recovering_{false};  // the nodes were checked
 
   std::mutex mu_;
   std::condition_variable_any progress_;
@@ -127,6 +130,9 @@ ControlPlane::Impl::Impl(ControlSettings settings, SnapshotListener& listener,
     : settings_(std::move(settings)),
       monitor_(settings_.shards, settings_.node_check_interval, [this] { NodesChanged(); }),
       publisher_(listener, metrics, monitor_),
+      recovery_(
+          settings_.shards, settings_.proxy, settings_.transaction_recovery_interval,
+          [this] { return publisher_.Current(); }, metrics.process()),
       schema_shard_(WithStop(settings_.shards, stop_.get_token())),
       role_shard_(WithStop(settings_.shards, stop_.get_token())),
       schema_thread_([this] { return ReadSchema(); }, SchemaIntervals()),
@@ -137,7 +143,8 @@ ControlPlane::Impl::Impl(ControlSettings settings, SnapshotListener& listener,
                  .poll_interval = settings_.catalog_poll_interval},
                 {.on_map =
                      [this](std::shared_ptr<const ShardMap> map) {
-                       publisher_.SetMap(std::move(map));
+                       publisher_.SetMap(map);
+                       if (recovering_) recovery_.Watch(*publisher_.Current()->map);
                        Progress();
                      },
                  .on_start =
@@ -224,6 +231,7 @@ void ControlPlane::Impl::NodesChanged() {
     schema_thread_.Request(nullptr);
     role_thread_.Request(nullptr);
   }
+  recovery_.LookNow();
   Progress();
 }
 
@@ -245,6 +253,8 @@ absl::Status ControlPlane::Impl::Start() {
   commands_.Start();
   const auto nodes_checked = [&] { return monitor_.CheckedAll(*publisher_.Current()->map); };
   WaitUntil(deadline, stop_.get_token(), nodes_checked);
+  recovering_ = true;
+  recovery_.Watch(*publisher_.Current()->map);
   schema_thread_.Start();
   role_thread_.Start();
   const bool complete = WaitUntil(deadline, stop_.get_token(), [&] {
@@ -264,6 +274,7 @@ void ControlPlane::Impl::Stop() {
   follower_.Stop();
   schema_thread_.Stop();
   role_thread_.Stop();
+  recovery_.Stop();
   monitor_.Stop();
 }
 
@@ -274,6 +285,8 @@ void ControlPlane::Impl::Reload(const ControlSettings& settings) {
   settings_.schema_poll_interval = settings.schema_poll_interval;
   settings_.role_poll_interval = settings.role_poll_interval;
   settings_.role_refresh_interval_min = settings.role_refresh_interval_min;
+  settings_.transaction_recovery_interval = settings.transaction_recovery_interval;
+  recovery_.SetInterval(settings_.transaction_recovery_interval);
   monitor_.SetInterval(settings_.node_check_interval);
   follower_.SetPollInterval(settings_.catalog_poll_interval);
   schema_thread_.SetIntervals(SchemaIntervals());
@@ -288,6 +301,7 @@ void ControlPlane::Impl::FinishCommand(std::shared_ptr<const ShardMap> map, Comm
     // New nodes are checked first, so that clients find them ready when the command is done.
     const auto deadline = std::chrono::steady_clock::now() + 2 * kControlConnectTimeout;
     WaitUntil(deadline, stop, [&] { return monitor_.CheckedAll(*map); });
+    recovery_.Watch(*publisher_.Current()->map);
   }
   auto answer = [reply = std::move(reply), done = std::move(done)](const absl::Status&) mutable {
     done(std::move(reply));
@@ -319,8 +333,10 @@ std::shared_ptr<const Snapshot> ControlPlane::snapshot() const {
 }
 
 TransactionsInFlight& ControlPlane::transactions_in_flight() {
-  return impl_->transactions_in_flight_;
+  return impl_->recovery_.in_flight();
 }
+
+const PreparedBoard& ControlPlane::prepared() const { return impl_->recovery_.board(); }
 
 ControlStatus ControlPlane::status() const {
   ControlStatus status;

@@ -16,6 +16,7 @@
 #include "metrics/registry.h"
 #include "proxy/control/command_reply.h"
 #include "proxy/control/control_settings.h"
+#include "proxy/control/prepared_board.h"
 #include "proxy/control/snapshot.h"
 #include "proxy/control/transactions_in_flight.h"
 #include "sharding/admin/command.h"
@@ -62,6 +63,7 @@ class ControlPlane {
   ControlStatus status() const;
   // Workers name theirs here. Lives as long as this object.
   TransactionsInFlight& transactions_in_flight();
+  const PreparedBoard& prepared() const;
 
   // Callbacks run on a control thread, or within the call where it cannot be accepted (53300,
   // 57P01); exactly once; they must not block and must not call the ControlPlane.

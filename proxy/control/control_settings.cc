@@ -36,7 +36,8 @@ ControlSettings ControlSettingsOf(const Config& config) {
   settings.node_check_interval = config.control.node_check_interval;
   settings.catalog_poll_interval = config.control.catalog_poll_interval;
   settings.schema_poll_interval = config.control.schema_poll_interval;
-  settings.role_poll_interval = config.control.schema_poll_interval;
+  settings.role_poll_interval = config.control.role_poll_interval;
+  settings.transaction_recovery_interval = config.control.transaction_recovery_interval;
   return settings;
 }
 

@@ -15,12 +15,14 @@ struct ControlSettings {
   CatalogOptions catalog;
   ShardAccess shards;   // login.dbname: the database of shards that name none
   bool migrate = true;  // bring the catalog's schema up to this binary's version at the start
+  std::string proxy;    // TransactionName::proxy of this process
 
   // Changed by ControlPlane::Reload.
   std::chrono::milliseconds node_check_interval{1'000};
   std::chrono::milliseconds catalog_poll_interval{5'000};  // changes come by NOTIFY: a safety net
   std::chrono::milliseconds schema_poll_interval{5'000};
   std::chrono::milliseconds role_poll_interval{10'000};
+  std::chrono::milliseconds transaction_recovery_interval{2'000};
 
   // ControlPlane::Start gives up where the catalog does not answer for so long.
   std::chrono::milliseconds start_timeout{30'000};
@@ -32,6 +34,8 @@ struct ControlSettings {
 inline constexpr std::chrono::milliseconds kControlConnectTimeout{5'000};
 inline constexpr std::chrono::milliseconds kControlStatementTimeout{30'000};
 inline constexpr char kControlApplicationName[] = "meridian control";
+// With ControlSettings::proxy behind it: on each shard, the proxies know by it who lives.
+inline constexpr char kRecoveryApplicationName[] = "meridian recovery ";
 
 // Sections [catalog] and [control]. The database of shards that name none is the first configured
 // one, or else the catalog's. catalog.passfile is read by libpq at each login.

@@ -100,7 +100,9 @@ absl::Status Proxy::Run() {
     if (!exporter.ok()) return exporter.status();
     exporter_ = std::move(*exporter);
   }
-  control_ = std::make_unique<ControlPlane>(ControlSettingsOf(*config), *this, registry_);
+  ControlSettings settings = ControlSettingsOf(*config);
+  settings.proxy = instance_;
+  control_ = std::make_unique<ControlPlane>(std::move(settings), *this, registry_);
   if (auto status = control_->Start(); !status.ok()) return status;
 
   SetThreadStack();

@@ -44,9 +44,9 @@ class TransactionEnd {
   TransactionEnd(const TransactionEnd&) = delete;
   TransactionEnd& operator=(const TransactionEnd&) = delete;
 
-  // A server in the transaction. `shard`: its name, for messages. `pinned`: it holds something of the
-  // session (a temporary table, LISTEN), with which PostgreSQL cannot PREPARE: it leads. Else the
-  // first that wrote does.
+  // A server in the transaction. `shard`: its name, for messages. `pinned`: it holds something of
+  // the session (a temporary table, LISTEN), with which PostgreSQL cannot PREPARE: it leads. Else
+  // the first that wrote does.
   void Add(Server& server, std::string_view shard, bool wrote, bool pinned);
   // Start one of them; once.
   void Commit();

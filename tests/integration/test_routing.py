@@ -117,17 +117,19 @@ class TestTransactions:
         second = next(key for key in range(2, 50) if shard_of(cluster, key) != shard_of(cluster, 1))
         return first, second
 
-    def test_a_second_written_shard_is_refused(self, cluster, meridian, fresh):
-        first, second = self.keys_of_two_shards(cluster)
+    @pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
+    def test_writes_on_two_shards_end_together(self, cluster, meridian, fresh, end):
+        keys = self.keys_of_two_shards(cluster)
         connection = meridian.wire()
         connection.query("BEGIN")
-        connection.query(f"UPDATE kv SET v = 'first' WHERE k = {first}")
-        messages = connection.query(f"UPDATE kv SET v = 'second' WHERE k = {second}")
-        assert w.sqlstates(messages) == ["0A000"]
-        assert messages[-1].status == "E"
-        assert w.tags(connection.query("COMMIT")) == ["ROLLBACK"]
-        for key in (first, second):
-            assert connection.rows(f"SELECT v FROM kv WHERE k = {key}") == [(f"value {key}",)]
+        for key in keys:
+            messages = connection.query(f"UPDATE kv SET v = 'changed' WHERE k = {key}")
+            assert (w.tags(messages), messages[-1].status) == (["UPDATE 1"], "T")
+        messages = connection.query(end)
+        assert (w.tags(messages), messages[-1].status) == ([end], "I")
+        for key in keys:
+            expected = "changed" if end == "COMMIT" else f"value {key}"
+            assert connection.rows(f"SELECT v FROM kv WHERE k = {key}") == [(expected,)]
 
     def test_one_statement_on_several_shards_is_atomic(self, cluster, meridian, fresh):
         connection = meridian.wire()

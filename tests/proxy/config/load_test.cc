@@ -83,6 +83,7 @@ catalog_poll_interval = "3s"
 node_check_interval = "500ms"
 schema_poll_interval = "7s"
 role_poll_interval = "8s"
+transaction_recovery_interval = "9s"
 
 [metrics]
 listen = ""
@@ -138,7 +139,8 @@ password = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7Bke
                                            .catalog_poll_interval = milliseconds(3'000),
                                            .node_check_interval = milliseconds(500),
                                            .schema_poll_interval = milliseconds(7'000),
-                                           .role_poll_interval = milliseconds(8'000)}));
+                                           .role_poll_interval = milliseconds(8'000),
+                                           .transaction_recovery_interval = milliseconds(9'000)}));
   EXPECT_EQ(config.metrics.listen, "");
   EXPECT_EQ(config.log, (LogConfig{.level = LogLevel::kDebug,
                                    .format = LogFormat::kJson,
