@@ -83,6 +83,12 @@ struct LogConfig {
   friend bool operator==(const LogConfig&, const LogConfig&) = default;
 };
 
+struct DebugConfig {
+  std::string fault_points;  // see metrics/fault_points.h
+
+  friend bool operator==(const DebugConfig&, const DebugConfig&) = default;
+};
+
 struct Config {
   std::vector<std::string> listen_hosts = {"localhost"};  // empty: no TCP
   int listen_port = 6432;
@@ -112,6 +118,7 @@ struct Config {
   std::vector<AdminUser> admin_users;
   MetricsConfig metrics;
   LogConfig log;
+  DebugConfig debug;
 
   // Null if there is none of this name.
   const DatabaseConfig* FindDatabase(std::string_view name) const;

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "metrics/fault_points.h"
 #include "proxy/auth/scram_verifier.h"
 #include "proxy/config/config.h"
 #include "proxy/config/file_text.h"
@@ -207,6 +208,9 @@ class Loader {
     if (config_.catalog.dbname.empty()) return Error(at("catalog"), "catalog.dbname is missing");
     if (config_.databases.empty()) {
       return Error(start, "a [[database]] table with the name of a database is missing");
+    }
+    if (const absl::Status points = CheckFaultPoints(config_.debug.fault_points); !points.ok()) {
+      return Error(at("debug"), "debug.fault_points: " + std::string(points.message()));
     }
     return absl::OkStatus();
   }

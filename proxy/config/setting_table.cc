@@ -168,6 +168,11 @@ const Setting<Config> kConfigSettings[] = {
     Row<&C::log, &LogConfig::slow_statement>(
         "log.slow_statement", kReloadable,
         "Statements that take longer are logged with their text; 0 is none.", kOnOrOff),
+    // Tests of Meridian itself.
+    Row<&C::debug, &DebugConfig::fault_points>(
+        "debug.fault_points", kReloadable,
+        "For tests: `point=kill` or `point=pause`, separated by commas, has the process killed or "
+        "stopped there."),
 };
 
 const Setting<DatabaseConfig> kDatabaseSettings[] = {

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "metrics/fault_points.h"
 #include "metrics/log.h"
 #include "proxy/control/control_settings.h"
 #include "proxy/control/transaction_name.h"
@@ -147,11 +148,13 @@ absl::StatusOr<bool> ShardRecovery::Finish(const Snapshot& snapshot, PgConnectio
                                            const PreparedTransaction& prepared) {
   const auto committed = AskLead(snapshot, ParseTransactionName(prepared.name)->lead, prepared);
   if (!committed.ok()) return committed;
+  FaultPoint("recovery.resolved");
   const std::string command = *committed ? "COMMIT" : "ROLLBACK";
   auto done = connection.Query(fmt::format("{} PREPARED '{}'", command, prepared.name));
   if (!done.ok() && ToSqlError(done.status()).sqlstate != sqlstate::kUndefinedObject) {
     return done.status();  // 42704: another proxy was faster
   }
+  FaultPoint("recovery.finished");
   LogInfo("prepared transaction finished", {{"transaction", prepared.name},
                                             {"shard", shard_},
                                             {"owner", prepared.owner},

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "metrics/fault_points.h"
 #include "metrics/log.h"
 #include "proxy/auth/scram_crypto.h"
 #include "proxy/wire/message_writer.h"
@@ -100,6 +101,7 @@ absl::Status Proxy::Run() {
     if (!exporter.ok()) return exporter.status();
     exporter_ = std::move(*exporter);
   }
+  SetFaultPoints(config->debug.fault_points);
   ControlSettings settings = ControlSettingsOf(*config);
   settings.proxy = instance_;
   control_ = std::make_unique<ControlPlane>(std::move(settings), *this, registry_);
@@ -244,6 +246,7 @@ absl::Status Proxy::Reload() {
     config_ = std::make_shared<const Config>(reload.config);
     passwords_ = *passwords;
   }
+  SetFaultPoints(reload.config.debug.fault_points);
   budgets_.SetLimit(static_cast<size_t>(reload.config.pool_size));
   control_->Reload(ControlSettingsOf(reload.config));
   for (const auto& worker : workers_) {

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "metrics/fault_points.h"
 #include "metrics/log.h"
 #include "proxy/admin/command_columns.h"
 #include "proxy/net/cancel_connection.h"
@@ -117,6 +118,8 @@ void Worker::EndEvent() {
     client.dirty = false;
     client.FlushAll();
   }
+  for (const std::string_view point : fault_points_) FaultPoint(point);
+  fault_points_.clear();
 }
 
 void Worker::OnTick() {
@@ -500,6 +503,14 @@ std::string Worker::NewTransactionName(std::string_view lead_shard) {
   std::string text = name.ToString();
   proxy_.control().transactions_in_flight().Add(text);
   return text;
+}
+
+void Worker::PassFaultPoint(std::string_view point, bool sent) {
+  if (sent) {
+    fault_points_.push_back(point);
+  } else {
+    FaultPoint(point);
+  }
 }
 
 void Worker::EndTransactionName(const std::string& name) {

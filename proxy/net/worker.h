@@ -122,6 +122,7 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   void ReportWait(Session& session, uint64_t microseconds) override;
   std::string NewTransactionName(std::string_view lead_shard) override;
   void EndTransactionName(const std::string& name) override;
+  void PassFaultPoint(std::string_view point, bool sent) override;
   size_t max_message_bytes() const override;
 
   // PoolHost
@@ -147,6 +148,7 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
 
   Proxy& proxy_;
   const size_t index_;
+  std::vector<std::string_view> fault_points_;  // of kFaultPoints: at the end of this event
   WorkerMetrics& metrics_;
   uv_loop_t loop_{};
   uv_async_t wake_{};

@@ -68,6 +68,8 @@ class SessionHost {
   // EndTransactionName: until then nobody else decides about them.
   virtual std::string NewTransactionName(std::string_view lead_shard) = 0;
   virtual void EndTransactionName(const std::string& name) = 0;
+  // One of kFaultPoints (metrics/fault_points.h); `sent`: when what is queued now has been written.
+  virtual void PassFaultPoint(std::string_view point, bool sent) = 0;
   virtual size_t max_message_bytes() const = 0;
 
  protected:

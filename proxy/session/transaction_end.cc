@@ -52,7 +52,10 @@ void TransactionEnd::Commit() {
   }
   if (lead != nullptr) lead->lead = true;
   const bool prepares = several_wrote_ && !best_effort_;
-  if (prepares) name_ = host_.NewTransactionName(lead->shard);
+  if (prepares) {
+    name_ = host_.NewTransactionName(lead->shard);
+    Pass("commit.begin");
+  }
   for (Branch& branch : branches_) {
     if (!branch.wrote) {
       Send(branch, "COMMIT");
@@ -63,7 +66,17 @@ void TransactionEnd::Commit() {
       branch.prepared = true;
     }
   }
+  PassWhenSent("commit.prepare_sent");
   Advance();
+}
+
+// Those of a commit in two phases.
+void TransactionEnd::Pass(std::string_view fault_point) {
+  if (!name_.empty()) host_.PassFaultPoint(fault_point, false);
+}
+
+void TransactionEnd::PassWhenSent(std::string_view fault_point) {
+  if (!name_.empty()) host_.PassFaultPoint(fault_point, true);
 }
 
 bool TransactionEnd::Has(const Server& server) const {
@@ -88,6 +101,8 @@ void TransactionEnd::OnEvent(Server& server, const MessageStream::Event& event) 
       server.transaction_status = event.body().empty() ? wire::kIdle : event.body()[0];
       branch->owes = false;
       OnAnswered(*branch);
+      if (phase_ == Phase::kPrepare && branch->wrote) Pass("commit.prepared_one");
+      if (phase_ == Phase::kFinish) Pass("commit.finished_one");
       Advance();
       break;
     default:
@@ -180,11 +195,14 @@ void TransactionEnd::StartDecide() {
   const auto lead = std::find_if(branches_.begin(), branches_.end(),
                                  [](const Branch& branch) { return branch.lead; });
   if (lead == branches_.end()) return End(Outcome::kCommitted);  // nobody wrote
+  Pass("commit.prepared");
   Send(*lead, "COMMIT");
+  PassWhenSent("commit.decide_sent");
 }
 
 void TransactionEnd::StartFinish() {
   phase_ = Phase::kFinish;
+  Pass("commit.decided");
   for (Branch& branch : branches_) {
     if (!branch.wrote || branch.lead) continue;
     if (branch.server == nullptr) {
@@ -193,6 +211,7 @@ void TransactionEnd::StartFinish() {
       Send(branch, best_effort_ ? "COMMIT" : "COMMIT PREPARED '" + name_ + "'");
     }
   }
+  PassWhenSent("commit.finish_sent");
   Advance();
 }
 
@@ -206,12 +225,14 @@ void TransactionEnd::StartAbort() {
       Send(branch, "ROLLBACK");
     }
   }
+  PassWhenSent("commit.abort_sent");
   Advance();
 }
 
 void TransactionEnd::End(Outcome outcome) {
   outcome_ = outcome;
   phase_ = Phase::kDone;
+  if (outcome == Outcome::kCommitted) Pass("commit.finished");
 }
 
 SqlError TransactionEnd::NotTold(const Branch& branch, const std::string& reason) const {

@@ -87,6 +87,8 @@ class TransactionEnd {
     std::string tag;        // of what was sent in this phase
   };
 
+  void Pass(std::string_view fault_point);
+  void PassWhenSent(std::string_view fault_point);
   void Send(Branch& branch, const std::string& sql);
   void OnError(Branch& branch, SqlError error);
   void OnAnswered(Branch& branch);

@@ -106,6 +106,7 @@ class Stage final : public SessionHost, public PoolHost {
   void ReportWait(Session&, uint64_t) override {}
   std::string NewTransactionName(std::string_view lead_shard) override;
   void EndTransactionName(const std::string& name) override;
+  void PassFaultPoint(std::string_view, bool) override {}
   size_t max_message_bytes() const override { return 1 << 20; }
 
   // PoolHost

@@ -1,0 +1,42 @@
+// Places where a test has the process killed or stopped: before and after each step that must
+// survive it. Off, and then one load of an atomic, unless the setting debug.fault_points names
+// them.
+//
+// Any thread.
+#pragma once
+
+#include <absl/status/status.h>
+
+#include <array>
+#include <string_view>
+
+namespace meridian {
+
+// A commit on several shards (proxy/session/transaction_end.h), and its recovery
+// (proxy/control/shard_recovery.h). "sent": what the step sends is written.
+inline constexpr std::array<std::string_view, 12> kFaultPoints = {
+    "commit.begin",         // nothing is prepared
+    "commit.prepare_sent",  //
+    "commit.prepared_one",  // one of the shards has prepared, or has the record
+    "commit.prepared",      // all have
+    "commit.decide_sent",   //
+    "commit.decided",       // the lead has committed
+    "commit.finish_sent",   //
+    "commit.finished_one",  // one of the others has committed what it had prepared
+    "commit.finished",      // all have; the client does not know yet
+    "commit.abort_sent",    //
+    "recovery.resolved",    // the lead's record was read, or written
+    "recovery.finished",    // and followed
+};
+
+// "commit.decided=kill, recovery.resolved=pause": kill ends the process as kill -9 does, pause
+// stops the thread until the point is no longer named. Empty: none. InvalidArgument for any other
+// text.
+absl::Status CheckFaultPoints(std::string_view text);
+// Precondition: CheckFaultPoints(text).
+void SetFaultPoints(std::string_view text);
+
+// At the place. `point` is one of kFaultPoints.
+void FaultPoint(std::string_view point);
+
+}  // namespace meridian
