@@ -117,7 +117,8 @@ class Session final : public ServerOwner, public PoolClient {
     ShardIndex shard;
     Server* server = nullptr;
     bool in_transaction = false;
-    bool wrote = false;  // in the current transaction
+    bool wrote = false;   // in the current transaction
+    bool locked = false;  // ... without writing: rows of several shards
     bool pinned = false;
     bool unclean = false;  // holds state of the session: reset it before anybody else gets it
     // What its sequences show (currval, lastval) was drawn in this transaction; where the session
@@ -295,7 +296,7 @@ class Session final : public ServerOwner, public PoolClient {
   Progress EnlistAll(const ShardSet& shards, absl::Status* error);
   Progress StartFanout(const Unit& unit, const Decision& decision);
   void MakeFanout(const Statement& statement, const Decision& decision, Fanout::Options options);
-  void AddBranch(ShardIndex shard, std::string request, bool writes);
+  void AddBranch(const Statement& statement, Route route, ShardIndex shard, std::string request);
   void OnFanoutDone();
   void FinishCopyFanout();
   Progress TakeFanoutResult(bool final);

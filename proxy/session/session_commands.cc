@@ -246,8 +246,9 @@ Session::Progress Session::CloseTransaction(bool commit, bool chain,
     ending_ = std::make_unique<TransactionEnd>(host_, meridian_.best_effort_commit);
     for (const Participant& participant : participants_) {
       if (!participant.in_transaction) continue;
-      ending_->Add(*participant.server, host_.router().map().shard(participant.shard).name,
-                   participant.wrote, participant.pinned);
+      ending_->Add(
+          *participant.server, host_.router().map().shard(participant.shard).name,
+          {.wrote = participant.wrote, .locked = participant.locked, .pinned = participant.pinned});
     }
     if (commit && !transaction_.failed()) {
       ending_->Commit();
@@ -296,7 +297,7 @@ void Session::FinishTransaction(bool committed, bool chain) {
   }
   cursors_.clear();
   for (Participant& participant : participants_) {
-    participant.in_transaction = participant.wrote = false;
+    participant.in_transaction = participant.wrote = participant.locked = false;
   }
 }
 

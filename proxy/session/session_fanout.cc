@@ -144,14 +144,14 @@ Session::Progress Session::StartFanout(const Unit& unit, const Decision& decisio
     return Progress::kDone;
   }
   MakeFanout(unit.statement, decision, std::move(options));
-  const bool writes = IsWrite(unit.statement, decision.route);
   if (decision.route == Route::kSplit) {
     for (const ShardInsert& insert : inserts) {
-      AddBranch(insert.shard, QueryMessage(insert.text), writes);
+      AddBranch(unit.statement, decision.route, insert.shard, QueryMessage(insert.text));
     }
   } else {
-    decision.shards.ForEach(
-        [&](ShardIndex shard) { AddBranch(shard, QueryMessage(unit.text), writes); });
+    decision.shards.ForEach([&](ShardIndex shard) {
+      AddBranch(unit.statement, decision.route, shard, QueryMessage(unit.text));
+    });
   }
   fanout_->Start();
   if (unit.statement.verb != Verb::kCopyIn) return Progress::kBlocked;
@@ -179,12 +179,14 @@ void Session::MakeFanout(const Statement& statement, const Decision& decision,
 }
 
 // A server that is not in the transaction yet joins it ahead of the statement.
-void Session::AddBranch(ShardIndex shard, std::string request, bool writes) {
+void Session::AddBranch(const Statement& statement, Route route, ShardIndex shard,
+                        std::string request) {
   Participant& participant = *FindParticipant(shard);
   std::string begin;
   if (transaction_.open() && !participant.in_transaction) begin = transaction_.JoinText();
   fanout_->AddBranch(shard, *participant.server, std::move(request), std::move(begin));
-  NoteWrite(participant, writes);
+  NoteWrite(participant, IsWrite(statement, route));
+  participant.locked |= statement.writes;
 }
 
 // The fan-out is over: its result waits for the message that started it, which is handled again
@@ -328,10 +330,9 @@ absl::Status Session::StartPortal(const Portal& portal, const wire::BindView& bi
     MakeFanout(statement, decision, std::move(options));
     for (const ShardInsert& insert : *split) {
       AddBranch(
-          insert.shard,
+          statement, decision.route, insert.shard,
           ExtendedRequest(insert.text, SubsetTypes(prepared.parameter_types, insert.parameters),
-                          SubsetBind(bind, insert.parameters), portal.describe),
-          true);
+                          SubsetBind(bind, insert.parameters), portal.describe));
     }
   } else {
     MakeFanout(statement, decision, std::move(options));
@@ -339,11 +340,10 @@ absl::Status Session::StartPortal(const Portal& portal, const wire::BindView& bi
     const bool copy_in = statement.verb == Verb::kCopyIn;
     if (copy_in && portal.describe) wire::AppendEmptyMessage(out.Own(), wire::kNoData);
     decision.shards.ForEach([&](ShardIndex shard) {
-      AddBranch(
-          shard,
-          copy_in ? QueryMessage(prepared.text)
-                  : ExtendedRequest(prepared.text, prepared.parameter_types, rest, portal.describe),
-          IsWrite(statement, decision.route));
+      AddBranch(statement, decision.route, shard,
+                copy_in ? QueryMessage(prepared.text)
+                        : ExtendedRequest(prepared.text, prepared.parameter_types, rest,
+                                          portal.describe));
     });
   }
   running_ = Ref<const Statement>(&statement);

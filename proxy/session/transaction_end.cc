@@ -22,12 +22,8 @@ TransactionEnd::~TransactionEnd() {
   if (!name_.empty()) host_.EndTransactionName(name_);
 }
 
-void TransactionEnd::Add(Server& server, std::string_view shard, bool wrote, bool pinned) {
-  branches_.push_back({.server = &server,
-                       .shard = std::string(shard),
-                       .wrote = wrote,
-                       .pinned = pinned,
-                       .tag = {}});
+void TransactionEnd::Add(Server& server, std::string_view shard, Part part) {
+  branches_.push_back({.server = &server, .shard = std::string(shard), .part = part, .tag = {}});
 }
 
 void TransactionEnd::Send(Branch& branch, const std::string& sql) {
@@ -46,9 +42,9 @@ void TransactionEnd::Commit() {
   started_ = true;
   Branch* lead = nullptr;
   for (Branch& branch : branches_) {
-    if (!branch.wrote) continue;
+    if (!branch.part.wrote) continue;
     several_wrote_ |= lead != nullptr;
-    if (lead == nullptr || (branch.pinned && !lead->pinned)) lead = &branch;
+    if (lead == nullptr || (branch.part.pinned && !lead->part.pinned)) lead = &branch;
   }
   if (lead != nullptr) lead->lead = true;
   const bool prepares = several_wrote_ && !best_effort_;
@@ -57,8 +53,8 @@ void TransactionEnd::Commit() {
     Pass("commit.begin");
   }
   for (Branch& branch : branches_) {
-    if (!branch.wrote) {
-      Send(branch, "COMMIT");
+    if (!branch.part.wrote) {
+      if (!branch.part.locked) Send(branch, "COMMIT");
     } else if (prepares && branch.lead) {
       Send(branch, "SELECT meridian.decide('" + name_ + "')");
     } else if (prepares) {
@@ -101,7 +97,7 @@ void TransactionEnd::OnEvent(Server& server, const MessageStream::Event& event) 
       server.transaction_status = event.body().empty() ? wire::kIdle : event.body()[0];
       branch->owes = false;
       OnAnswered(*branch);
-      if (phase_ == Phase::kPrepare && branch->wrote) Pass("commit.prepared_one");
+      if (phase_ == Phase::kPrepare && branch->part.wrote) Pass("commit.prepared_one");
       if (phase_ == Phase::kFinish) Pass("commit.finished_one");
       Advance();
       break;
@@ -120,6 +116,7 @@ void TransactionEnd::OnError(Branch& branch, SqlError error) {
                                                     : std::move(error));
       break;
     case Phase::kFinish:
+      if (!branch.part.wrote) break;
       if (!branch.prepared) {
         FailInPart(branch, error);
       } else if (error.sqlstate != sqlstate::kUndefinedObject) {
@@ -153,7 +150,7 @@ void TransactionEnd::OnClosed(const Server& server, const SqlError& reason) {
     if (branch.server != &server) continue;
     branch.server = nullptr;
     const bool owed = std::exchange(branch.owes, false);
-    if (phase_ == Phase::kFinish && owed) {
+    if (phase_ == Phase::kFinish && owed && branch.part.wrote) {
       if (branch.prepared) {
         warnings_.push_back(NotTold(branch, reason.message));
       } else {
@@ -162,7 +159,7 @@ void TransactionEnd::OnClosed(const Server& server, const SqlError& reason) {
     } else if (phase_ == Phase::kDecide && owed) {
       error_ = LeadIsLost(branch, reason);
       return End(Outcome::kUnknown);
-    } else if (phase_ == Phase::kPrepare && (owed || branch.wrote)) {
+    } else if (phase_ == Phase::kPrepare && (owed || branch.part.wrote)) {
       Fail(reason);
     }
   }
@@ -194,7 +191,7 @@ void TransactionEnd::StartDecide() {
   phase_ = Phase::kDecide;
   const auto lead = std::find_if(branches_.begin(), branches_.end(),
                                  [](const Branch& branch) { return branch.lead; });
-  if (lead == branches_.end()) return End(Outcome::kCommitted);  // nobody wrote
+  if (lead == branches_.end()) return StartFinish();  // nobody wrote
   Pass("commit.prepared");
   Send(*lead, "COMMIT");
   PassWhenSent("commit.decide_sent");
@@ -204,8 +201,10 @@ void TransactionEnd::StartFinish() {
   phase_ = Phase::kFinish;
   Pass("commit.decided");
   for (Branch& branch : branches_) {
-    if (!branch.wrote || branch.lead) continue;
-    if (branch.server == nullptr) {
+    if (branch.lead) continue;
+    if (!branch.part.wrote) {
+      if (branch.part.locked && branch.server != nullptr) Send(branch, "COMMIT");
+    } else if (branch.server == nullptr) {
       warnings_.push_back(NotTold(branch, "the connection is lost"));
     } else {
       Send(branch, best_effort_ ? "COMMIT" : "COMMIT PREPARED '" + name_ + "'");

@@ -1,15 +1,17 @@
 // The end of a transaction that is open on several servers.
 //
-// Who has only read commits with a plain COMMIT. Where several have written, all of them but one
-// PREPARE TRANSACTION, and the last, the lead, has a record of the decision in its own transaction
-// (meridian.decide, sql/shard/decisions.sql): so its COMMIT decides for all. After that nothing can
-// fail any more; what cannot be told now, because a server died, is told later by
-// proxy/control/transaction_recovery.h, which asks the lead's record.
+// Where several have written, all of them but one PREPARE TRANSACTION, and the last, the lead, has
+// a record of the decision in its own transaction (meridian.decide, sql/shard/decisions.sql): so
+// its COMMIT decides for all. After that nothing can fail any more; what cannot be told now,
+// because a server died, is told later by proxy/control/transaction_recovery.h, which asks the
+// lead's record. Who has only read commits first, since it may still fail (serialization); who has
+// only locked does it last, so that who waits for the lock sees all that was written elsewhere.
 //
-//   kPrepare   readers: COMMIT      lead: SELECT meridian.decide      other writers: PREPARE
-//   kDecide                         lead: COMMIT
-//   kFinish                                                           other writers: COMMIT
-//   PREPARED kAbort     who is in a transaction: ROLLBACK; who has prepared: ROLLBACK PREPARED
+//            lead                    other writers    lockers  readers
+//   kPrepare SELECT meridian.decide  PREPARE                   COMMIT
+//   kDecide  COMMIT
+//   kFinish                          COMMIT PREPARED  COMMIT
+//   kAbort: who is in a transaction ROLLBACK, who has prepared ROLLBACK PREPARED
 //
 // Best effort, for servers that cannot prepare: kFinish is a plain COMMIT, which may fail.
 //
@@ -44,10 +46,16 @@ class TransactionEnd {
   TransactionEnd(const TransactionEnd&) = delete;
   TransactionEnd& operator=(const TransactionEnd&) = delete;
 
-  // A server in the transaction. `shard`: its name, for messages. `pinned`: it holds something of
-  // the session (a temporary table, LISTEN), with which PostgreSQL cannot PREPARE: it leads. Else
-  // the first that wrote does.
-  void Add(Server& server, std::string_view shard, bool wrote, bool pinned);
+  // What a server has done in the transaction. `locked`: rows or tables, by the words of a
+  // statement for several shards. `pinned`: it holds something of the session (a temporary table,
+  // LISTEN), with which PostgreSQL cannot PREPARE.
+  struct Part {
+    bool wrote = false;
+    bool locked = false;
+    bool pinned = false;
+  };
+  // `shard`: its name, for messages. The first that wrote leads, or rather one that is pinned.
+  void Add(Server& server, std::string_view shard, Part part);
   // Start one of them; once.
   void Commit();
   void Rollback();
@@ -78,8 +86,7 @@ class TransactionEnd {
   struct Branch {
     Server* server;  // nullptr: it is gone
     std::string shard;
-    bool wrote;
-    bool pinned;
+    Part part;
     bool lead = false;
     bool owes = false;      // an answer
     bool prepared = false;  // or may have
