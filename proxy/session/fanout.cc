@@ -101,7 +101,9 @@ void Fanout::OnMessage(Branch& branch, const MessageStream::Event& event) {
     case wire::kRowDescription:
     case wire::kNoData:
     case wire::kCopyOutResponse:
-      if (!described_ && (options_.describe || event.type == wire::kCopyOutResponse)) {
+      if (!described_ && options_.describe_with_rows) {
+        description_ = std::string(event.bytes);
+      } else if (!described_ && (options_.describe || event.type == wire::kCopyOutResponse)) {
         out_.Append(event.bytes);
       }
       described_ = true;
@@ -280,6 +282,7 @@ void Fanout::CheckEqualTags() {
 
 void Fanout::ShowRowsInOrder() {
   if (options_.row_order.empty()) return;
+  out_.Append(description_);
   std::vector<size_t> next(branches_.size(), 0);
   for (const uint32_t index : options_.row_order) {
     const Branch& branch = branches_[index];

@@ -33,6 +33,8 @@ class Fanout {
     bool describe = true;  // the client sees the RowDescription
     std::vector<uint32_t>
         row_order;  // kSplit with rows: the branch of each row, in the client's order
+    // ... by the simple protocol: PostgreSQL describes the rows when all are there.
+    bool describe_with_rows = false;
     std::unique_ptr<CopySplitter> splitter;  // kCopySplit
     std::optional<ShardIndex>
         only_shard;  // kCopySplit: rows of other shards are refused (meridian.shard)
@@ -119,6 +121,7 @@ class Fanout {
   bool done_ = false;
   size_t turn_ = 0;
   bool described_ = false;
+  std::string description_;  // describe_with_rows
   bool copying_ = false;
   bool copy_announced_ = false;
   bool copy_ended_ = false;

@@ -137,7 +137,10 @@ Session::Progress Session::StartFanout(const Unit& unit, const Decision& decisio
         host_.router().SplitInsert(unit.statement, {unit.text, literals, {}, unit.values.encoding});
     status = split.status();
     if (split.ok()) inserts = std::move(*split);
-    if (unit.statement.returns_rows) options.row_order = RowOrder(inserts);
+    if (unit.statement.returns_rows) {
+      options.row_order = RowOrder(inserts);
+      options.describe_with_rows = true;
+    }
   }
   if (!status.ok()) {
     FailUnit(status, unit.final);
