@@ -24,7 +24,7 @@ unix_socket_dir = "$(data_dir)/run"
 [catalog]
 host = "localhost"
 port = $pg_port
-dbname = "shop"
+dbname = "catalog"
 user = "meridian"
 password = "$(cat "$(data_dir)/proxy/control-password")"
 

@@ -105,6 +105,14 @@ SELECT 'CREATE DATABASE shop OWNER demo'
 END
 }
 
+# A database of its own: within the shop, pg_dump by the shop's owner would fail at its schema.
+catalog_sql() {
+  cat <<END
+SELECT 'CREATE DATABASE catalog OWNER meridian'
+ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'catalog') \\gexec
+END
+}
+
 verifier_of() {
   server_psql s1 postgres -At -c "SELECT rolpassword FROM pg_authid WHERE rolname = '$1'"
 }
@@ -115,7 +123,7 @@ make_roles() {
   [[ -e $(data_dir)/proxy/control-password ]] && return
   local password
   password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
-  roles_sql "$password" demo | server_psql s1 postgres >/dev/null ||
+  { roles_sql "$password" demo; catalog_sql; } | server_psql s1 postgres >/dev/null ||
     fail "cannot make the roles on s1; see $demo/log/s1.log"
   roles_sql "$(verifier_of meridian)" "$(verifier_of demo)" | server_psql s2 postgres >/dev/null ||
     fail "cannot make the roles on s2; see $demo/log/s2.log"
