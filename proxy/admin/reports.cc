@@ -18,6 +18,7 @@ constexpr Report kReports[] = {
     {ShowSubject::kStats, StatsColumns, StatsRows},
     {ShowSubject::kLists, ListColumns, ListRows},
     {ShowSubject::kDatabases, DatabaseColumns, DatabaseRows},
+    {ShowSubject::kTransactions, TransactionColumns, TransactionRows},
 };
 
 const Report* FindReport(ShowSubject subject) {

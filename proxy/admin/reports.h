@@ -1,4 +1,5 @@
-// The SHOW commands about what workers do: CLIENTS, SERVERS, POOLS, STATS, LISTS, DATABASES. Pure.
+// The SHOW commands about what workers do: CLIENTS, SERVERS, POOLS, STATS, LISTS, DATABASES,
+// TRANSACTIONS. Pure.
 //
 // Tables begin with the columns of PgBouncer 1.18, in its order, with its names and types, so that
 // dashboards and exporters find what they know; ours follow. What PgBouncer has and Meridian has
@@ -29,6 +30,7 @@ struct ReportContext {
   const Snapshot& snapshot;
   const Config& config;
   const ControlStatus& control;
+  const PreparedBoard& prepared;
 };
 using WorkerReports = absl::Span<const WorkerReport>;
 
@@ -52,5 +54,7 @@ std::vector<AdminColumn> ListColumns();
 std::vector<AdminRow> ListRows(WorkerReports reports, const ReportContext& context);
 std::vector<AdminColumn> DatabaseColumns();
 std::vector<AdminRow> DatabaseRows(WorkerReports reports, const ReportContext& context);
+std::vector<AdminColumn> TransactionColumns();
+std::vector<AdminRow> TransactionRows(WorkerReports reports, const ReportContext& context);
 
 }  // namespace meridian

@@ -32,6 +32,17 @@ ServerRow::State StateOf(const Server& server) {
   return server.cancels_in_flight > 0 ? ServerRow::State::kCancelling : ServerRow::State::kCleaning;
 }
 
+TransactionRow TransactionOf(const Session& session, uint64_t now_us) {
+  TransactionRow row{.parts = {},
+                     .age_us = session.transaction_age_us(now_us),
+                     .failed = session.transaction().failed(),
+                     .ending = session.ending()};
+  session.ForEachInTransaction([&row](const Server& server, bool wrote) {
+    row.parts.push_back({server.pool.key(), server.backend_pid, wrote});
+  });
+  return row;
+}
+
 StatsTotals Growth(const StatsTotals& before, const StatsTotals& now) {
   return {.transactions = now.transactions - before.transactions,
           .queries = now.queries - before.queries,
@@ -68,7 +79,7 @@ void StatsPeriods::Describe(StatsRow* row) const {
   row->period_us = last_length_us_;
 }
 
-ClientRow RowOf(const Session& session, uint64_t wait_us, std::string application_name,
+ClientRow RowOf(const Session& session, uint64_t now_us, std::string application_name,
                 SocketFacts socket) {
   ClientRow row;
   row.socket = std::move(socket);
@@ -78,12 +89,13 @@ ClientRow RowOf(const Session& session, uint64_t wait_us, std::string applicatio
   row.user = session.identity().user;
   row.database = session.identity().database;
   row.application_name = std::move(application_name);
-  row.wait_us = wait_us;
+  row.wait_us = session.waited_us(now_us);
   row.closing = session.closing();
   row.transaction_status = session.transaction().status();
   row.pin = session.pin_reason();
   row.statements = session.statements_done();
   session.ForEachServer([&](const Server& server) { row.server_ids.push_back(server.id); });
+  if (session.transaction().open()) row.transaction = TransactionOf(session, now_us);
   return row;
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,20 @@ struct SocketFacts {
   UnixMicros last_request_at = 0;  // 0: none yet
 };
 
+// The transaction that a client has open.
+struct TransactionRow {
+  // One server that has joined it.
+  struct Part {
+    PoolKey pool;
+    uint32_t pid = 0;  // of the backend
+    bool wrote = false;
+  };
+  std::vector<Part> parts;
+  uint64_t age_us = 0;
+  bool failed = false;
+  bool ending = false;  // COMMIT or ROLLBACK runs
+};
+
 struct ClientRow {
   // waiting: for a server connection.
   enum class State : uint8_t { kLogin, kIdle, kActive, kWaiting };
@@ -50,6 +65,7 @@ struct ClientRow {
   PinReason pin = PinReason::kNone;
   uint64_t statements = 0;
   std::vector<uint64_t> server_ids;  // of this worker
+  std::optional<TransactionRow> transaction;
 };
 
 struct ServerRow {
@@ -123,9 +139,8 @@ class StatsPeriods {
   uint64_t last_length_us_ = 0;
 };
 
-// `wait_us`: how long the session has waited for a server so far. `socket` and application_name are
-// taken as they are.
-ClientRow RowOf(const Session& session, uint64_t wait_us, std::string application_name,
+// `now_us`: monotonic. `socket` and application_name are taken as they are.
+ClientRow RowOf(const Session& session, uint64_t now_us, std::string application_name,
                 SocketFacts socket);
 ClientRow RowOf(const AdminSession& session, SocketFacts socket);
 // `client_id`: of the session whose ForEachServer visits it; 0: of none.

@@ -76,7 +76,7 @@ WorkerReport ReportOf(Worker& worker, int number) {
     SocketFacts facts = FactsOf(client, clock);
     if (const Session* session = client.session()) {
       report.clients.push_back(
-          RowOf(*session, session->waited_us(now_us), ApplicationName(*session), std::move(facts)));
+          RowOf(*session, now_us, ApplicationName(*session), std::move(facts)));
       session->ForEachServer([&](Server& server) { client_of[server.id] = client.id(); });
     } else if (client.admin() != nullptr) {
       report.clients.push_back(RowOf(*client.admin(), std::move(facts)));

@@ -92,6 +92,10 @@ class Session final : public ServerOwner, public PoolClient {
   bool owes_answer() const;
   // Writes on several shards are being committed or rolled back: let it come to its end.
   bool settling() const { return ending_ != nullptr && ending_->settling(); }
+  // COMMIT or ROLLBACK runs on several servers.
+  bool ending() const { return ending_ != nullptr; }
+  // Of the open transaction, from its first statement.
+  uint64_t transaction_age_us(uint64_t now_us) const { return now_us - transaction_started_us_; }
   const Settings& settings() const { return *settings_; }
   bool waiting_for_server() const { return waiting_; }
   // How long it has waited for a server; 0: it does not wait.
@@ -104,6 +108,14 @@ class Session final : public ServerOwner, public PoolClient {
   template <typename Visit>
   void ForEachServer(Visit visit) const {
     for (const Participant& participant : participants_) visit(*participant.server);
+  }
+
+  // visit(server, whether the transaction has written there).
+  template <typename Visit>
+  void ForEachInTransaction(Visit visit) const {
+    for (const Participant& participant : participants_) {
+      if (participant.in_transaction) visit(*participant.server, participant.wrote);
+    }
   }
 
   // For the driver.

@@ -95,6 +95,7 @@ enum class ShowSubject {
   kStats,
   kLists,
   kDatabases,
+  kTransactions,
   kSettings,
   kEpoch,
   kVersion,

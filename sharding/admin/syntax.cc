@@ -43,7 +43,8 @@ constexpr CommandSyntax kCommands[] = {
     {"SHOW",
      "SHOW {SHARDS | NODES | DISTRIBUTIONS | KEY RANGES | TABLES | CLIENTS | SERVERS | POOLS | "
      "STATS | LISTS | "
-     "DATABASES | SETTINGS | EPOCH | VERSION | HELP} [WHERE column = value [AND ...]]",
+     "DATABASES | TRANSACTIONS | SETTINGS | EPOCH | VERSION | HELP} [WHERE column = value [AND "
+     "...]]",
      "Shows the shard map, the proxy's sessions, or its figures.", ParseShow},
     {"KILL CLIENT", "KILL CLIENT id", "Ends a client's session (its id is in SHOW CLIENTS).",
      ParseKillClient},
@@ -67,6 +68,7 @@ constexpr SubjectName kSubjects[] = {
     {"STATS", ShowSubject::kStats},
     {"LISTS", ShowSubject::kLists},
     {"DATABASES", ShowSubject::kDatabases},
+    {"TRANSACTIONS", ShowSubject::kTransactions},
     {"SETTINGS", ShowSubject::kSettings},
     {"EPOCH", ShowSubject::kEpoch},
     {"VERSION", ShowSubject::kVersion},

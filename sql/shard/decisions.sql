@@ -15,6 +15,7 @@ CREATE TABLE IF NOT EXISTS meridian.decisions (
   decided_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (name, owner)
 );
+GRANT SELECT ON meridian.decisions TO PUBLIC;  -- pg_dump by the database's owner reads every table
 CREATE INDEX IF NOT EXISTS decisions_decided_at_idx ON meridian.decisions (decided_at);
 
 -- In the transaction that leads: it is committed if this is. Fails with 23505 where the recovery has

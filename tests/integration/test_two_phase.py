@@ -96,6 +96,38 @@ def test_killing_the_client_waits_for_the_end(audited):
     assert sum(audited.rows_per_shard("audited").values()) == 40
 
 
+def test_show_transactions(audited):
+    with audited.connect() as connection:
+        connection.autocommit = False
+        connection.execute(insert([1]))
+        connection.execute(insert(range(2, 10)))
+        (row,) = audited.proxy.admin_rows("SHOW TRANSACTIONS WHERE user = 'app' AND state = 'open'")
+        assert {row["shards"], row["written"]} <= {"s1, s2", "s2, s1"}
+        assert row["prepared_name"] is None and int(row["age_ms"]) >= 0
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            connection.execute(insert([1]))
+        assert len(audited.proxy.admin_rows("SHOW TRANSACTIONS WHERE state = 'failed'")) == 1
+        connection.rollback()
+    wait_for(lambda: audited.proxy.admin_rows("SHOW TRANSACTIONS") == [], "all are over")
+
+
+def test_show_transactions_that_nobody_can_finish(audited):
+    """Its lead is a shard that the map does not know."""
+    name = "meridian_0123456789abcdef_0_1_nowhere"
+    shard = audited.shards[1]
+    with shard.connect(audited.database) as connection:
+        connection.execute("BEGIN")
+        connection.execute("INSERT INTO audited VALUES (999)")
+        connection.execute(f"PREPARE TRANSACTION '{name}'")
+    in_doubt = lambda: audited.proxy.admin_rows("SHOW TRANSACTIONS WHERE state = 'in doubt'")
+    wait_for(in_doubt, "the transaction is found")
+    (row,) = in_doubt()
+    assert row["prepared_name"] == name and row["shards"] == "s2"
+    assert "nowhere" in row["reason"]
+    shard.execute(f"ROLLBACK PREPARED '{name}'", audited.database)
+    wait_for(lambda: not in_doubt(), "it is gone")
+
+
 def test_servers_without_prepared_transactions_are_named():
     with make_cluster(server_settings={"max_prepared_transactions": 0}) as cluster:
         with cluster.connect() as connection:
