@@ -378,7 +378,9 @@ class TestMetrics:
         # Of what does not happen here.
         assert still == {"meridian_catalog_errors_total", "meridian_servers_login",
                          "meridian_server_login_failures_total",
-                         "meridian_prepared_statements_evicted_total"}
+                         "meridian_prepared_statements_evicted_total",
+                         "meridian_recovered_commits_total", "meridian_recovered_rollbacks_total",
+                         "meridian_transactions_in_doubt"}
 
     def test_durations_are_of_statements(self, make_proxy):
         """Not of what a client does between them."""
