@@ -52,12 +52,14 @@ std::string WhyOf(const absl::Status& status) { return ToSqlError(status).messag
 }  // namespace
 
 ShardRecovery::ShardRecovery(ShardAccess access, std::string shard, std::string proxy,
-                             const TransactionsInFlight& in_flight, PreparedBoard& board)
+                             const TransactionsInFlight& in_flight, PreparedBoard& board,
+                             std::chrono::milliseconds records_kept)
     : access_(std::move(access)),
       shard_(std::move(shard)),
       proxy_(std::move(proxy)),
       in_flight_(in_flight),
-      board_(board) {
+      board_(board),
+      records_kept_(records_kept) {
   access_.login.application_name = kRecoveryApplicationName + proxy_;
 }
 
@@ -111,7 +113,7 @@ absl::StatusOr<ShardRecovery::Finished> ShardRecovery::Round(const Snapshot& sna
     } else if (!own && one.age_ms < kGraceOfOthers.count()) {
       one.why = "its proxy may be back in a moment";
     } else {
-      auto committed = Finish(snapshot, **connection, one);
+      auto committed = Finish(snapshot, one);
       if (committed.ok()) {
         ++(*committed ? finished.committed : finished.rolled_back);
         continue;
@@ -124,7 +126,7 @@ absl::StatusOr<ShardRecovery::Finished> ShardRecovery::Round(const Snapshot& sna
   board_.Set(shard_, std::move(prepared), asked);
   if (!pruned_ || Clock::now() - *pruned_ > kPruneInterval) {
     pruned_ = Clock::now();
-    if (absl::Status done = Prune(snapshot, **connection); !done.ok()) return done;
+    if (absl::Status done = Prune(snapshot); !done.ok()) return done;
   }
   return finished;
 }
@@ -144,13 +146,15 @@ absl::StatusOr<bool> ShardRecovery::AskLead(const Snapshot& snapshot, const std:
                    fmt::format("its lead shard \"{}\" is not in the map", token));
 }
 
-absl::StatusOr<bool> ShardRecovery::Finish(const Snapshot& snapshot, PgConnection& connection,
+absl::StatusOr<bool> ShardRecovery::Finish(const Snapshot& snapshot,
                                            const PreparedTransaction& prepared) {
   const auto committed = AskLead(snapshot, ParseTransactionName(prepared.name)->lead, prepared);
   if (!committed.ok()) return committed;
   FaultPoint("recovery.resolved");
+  auto connection = ConnectionTo(snapshot, shard_);
+  if (!connection.ok()) return connection.status();
   const std::string command = *committed ? "COMMIT" : "ROLLBACK";
-  auto done = connection.Query(fmt::format("{} PREPARED '{}'", command, prepared.name));
+  auto done = (*connection)->Query(fmt::format("{} PREPARED '{}'", command, prepared.name));
   if (!done.ok() && ToSqlError(done.status()).sqlstate != sqlstate::kUndefinedObject) {
     return done.status();  // 42704: another proxy was faster
   }
@@ -163,13 +167,15 @@ absl::StatusOr<bool> ShardRecovery::Finish(const Snapshot& snapshot, PgConnectio
   return committed;
 }
 
-absl::Status ShardRecovery::Prune(const Snapshot& snapshot, PgConnection& connection) {
+absl::Status ShardRecovery::Prune(const Snapshot& snapshot) {
   const auto still = board_.NamesSince(*snapshot.map, Clock::now() - kBoardIsFresh);
   if (!still) return absl::OkStatus();  // who was not asked may still want to know
-  return connection
-      .Query(kPruneSql, {{fmt::format("{} minutes", kRecordsKept.count())},
-                         {ArrayOf(*still)},
-                         {std::to_string(kPruneRowsMax)}})
+  auto connection = ConnectionTo(snapshot, shard_);
+  if (!connection.ok()) return connection.status();
+  return (*connection)
+      ->Query(kPruneSql, {{fmt::format("{} ms", records_kept_.count())},
+                          {ArrayOf(*still)},
+                          {std::to_string(kPruneRowsMax)}})
       .status();
 }
 

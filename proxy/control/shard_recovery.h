@@ -10,6 +10,7 @@
 
 #include <absl/status/status.h>
 
+#include <chrono>
 #include <optional>
 #include <string>
 
@@ -27,7 +28,7 @@ class ShardRecovery {
   // The transactions of another proxy are left alone for so long, though it does not seem to live.
   static constexpr std::chrono::milliseconds kGraceOfOthers{5'000};
   // Records of decisions are kept for at least so long after nobody needs them any more.
-  static constexpr std::chrono::minutes kRecordsKept{60};
+  static constexpr std::chrono::milliseconds kRecordsKept = std::chrono::minutes(60);
 
   struct Finished {
     size_t committed = 0;
@@ -36,21 +37,22 @@ class ShardRecovery {
 
   // `proxy`: this one's name in the names of transactions. References outlive this object.
   ShardRecovery(ShardAccess access, std::string shard, std::string proxy,
-                const TransactionsInFlight& in_flight, PreparedBoard& board);
+                const TransactionsInFlight& in_flight, PreparedBoard& board,
+                std::chrono::milliseconds records_kept = kRecordsKept);
 
   // Looks once, and finishes what can be. An error: the shard could not be asked.
   absl::StatusOr<Finished> Round(const Snapshot& snapshot);
 
  private:
-  // A connection to the shard's primary, kept from before where it is still the same.
+  // A connection to the shard's primary, kept from before where it is still the same. Valid until
+  // the next call.
   absl::StatusOr<PgConnection*> ConnectionTo(const Snapshot& snapshot, const std::string& shard);
   // Whether it was committed. An error: why it is still there.
-  absl::StatusOr<bool> Finish(const Snapshot& snapshot, PgConnection& connection,
-                              const PreparedTransaction& prepared);
+  absl::StatusOr<bool> Finish(const Snapshot& snapshot, const PreparedTransaction& prepared);
   absl::StatusOr<bool> AskLead(const Snapshot& snapshot, const std::string& token,
                                const PreparedTransaction& prepared);
   // Deletes records of this shard's that nobody can ask for any more.
-  absl::Status Prune(const Snapshot& snapshot, PgConnection& connection);
+  absl::Status Prune(const Snapshot& snapshot);
 
   struct Kept {
     PgConnection connection;
@@ -62,6 +64,7 @@ class ShardRecovery {
   const std::string proxy_;
   const TransactionsInFlight& in_flight_;
   PreparedBoard& board_;
+  const std::chrono::milliseconds records_kept_;
   StringMap<Kept> connections_;  // by shard
   std::optional<PreparedBoard::Clock::time_point> pruned_;
 };
