@@ -20,6 +20,9 @@ using Clock = PreparedBoard::Clock;
 constexpr std::chrono::seconds kBoardIsFresh{60};
 constexpr std::chrono::seconds kPruneInterval{60};
 constexpr int kPruneRowsMax = 10'000;
+// A lead that has not decided yet, while its proxy seems to be dead, must not hold up the others.
+constexpr char kLockTimeoutSql[] = "SET lock_timeout = '500ms'";
+constexpr std::string_view kLockNotAvailable = "55P03";
 
 // $1: this proxy. A proxy lives that has a connection of its own here.
 constexpr char kPreparedSql[] = R"sql(
@@ -86,6 +89,7 @@ absl::StatusOr<PgConnection*> ShardRecovery::ConnectionTo(const Snapshot& snapsh
       PgConnection::Connect(TargetOf(access_, snapshot.map->shard(*index), primary->address));
   if (!connection.ok()) return connection.status();
   if (absl::Status ready = EnsureShardSupport(*connection); !ready.ok()) return ready;
+  if (auto set = connection->Query(kLockTimeoutSql); !set.ok()) return set.status();
   const auto added = connections_.emplace(name, Kept{*std::move(connection), primary->address});
   return &added.first->second.connection;
 }
@@ -139,8 +143,10 @@ absl::StatusOr<bool> ShardRecovery::AskLead(const Snapshot& snapshot, const std:
     if (!lead.ok()) return lead.status();
     auto outcome =
         (*lead)->Query("SELECT meridian.resolve($1, $2)", {{prepared.name}, {prepared.owner}});
-    if (!outcome.ok()) return outcome.status();
-    return outcome->Get(0, 0) == "t";
+    if (outcome.ok()) return outcome->Get(0, 0) == "t";
+    if (ToSqlError(outcome.status()).sqlstate != kLockNotAvailable) return outcome.status();
+    return SqlStatus(kLockNotAvailable,
+                     fmt::format("its lead, shard \"{}\", has not decided yet", shard.name));
   }
   return SqlStatus(sqlstate::kUndefinedObject,
                    fmt::format("its lead shard \"{}\" is not in the map", token));

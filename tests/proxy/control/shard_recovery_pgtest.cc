@@ -176,6 +176,26 @@ TEST_F(ShardRecoveryTest, WaitsForALeadThatIsNotThere) {
   EXPECT_THAT(Prepared("s1"), ElementsAre(name));
 }
 
+TEST_F(ShardRecoveryTest, IsNotHeldUpByALeadThatHasNotDecidedYet) {
+  const std::string undecided = Name(1, "s2");
+  const std::string decided = Name(2, "s3");
+  Prepare("s1", undecided);
+  Prepare("s1", decided);
+  Decide("s3", decided);
+  auto lead = Sql("s2");
+  lead.Query(fmt::format("BEGIN; SELECT meridian.decide('{}')", undecided));
+  ShardRecovery recovery = RecoveryOf("s1");
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_EQ(Round(recovery).committed, 1u);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 5s);
+  EXPECT_THAT(Rows("s1"), ElementsAre(decided));
+  ASSERT_THAT(board_.All(), ElementsAre(Field(&PreparedTransaction::in_doubt, true)));
+  EXPECT_EQ(board_.All()[0].why, "its lead, shard \"s2\", has not decided yet");
+  lead.Query("COMMIT");
+  EXPECT_EQ(Round(recovery).committed, 1u);
+  EXPECT_THAT(Rows("s1"), ElementsAre(undecided, decided));
+}
+
 class RecordsTest : public ShardRecoveryTest {
  protected:
   // What all shards have is known, as it is after one look at each of them.
