@@ -87,12 +87,16 @@ class Meridian:
     def pid(self) -> int:
         return self._process.pid
 
-    def start(self, serving: bool = True):
-        """Returns when it accepts connections; with `serving`, when ordinary clients can log in."""
+    def launch(self):
+        """Starts it without waiting for anything."""
         with open(self.log, "ab") as log:
             self._process = subprocess.Popen(
                 process.command([BINARY, "--config", self.config]), stdout=log, stderr=log,
                 stdin=subprocess.DEVNULL, cwd="/", start_new_session=True)
+
+    def start(self, serving: bool = True):
+        """Returns when it accepts connections; with `serving`, when ordinary clients can log in."""
+        self.launch()
         try:
             process.wait_for(self._answers, "meridian accepts connections")
             if serving:
@@ -133,8 +137,26 @@ class Meridian:
         self._process.wait()
         self._process = None
 
+    def restart(self):
+        """Without fault points."""
+        self.stop()
+        self.configure({"debug": {"fault_points": ""}})
+        self.start()
+
     def reload(self):
         self.signal(signal.SIGHUP)
+
+    def set_fault_points(self, text: str):
+        """See metrics/fault_points.h; returns when it is effective."""
+        reloads = self.log_count("configuration reloaded")
+        self.configure({"debug": {"fault_points": text}})
+        self.reload()
+        process.wait_for(lambda: self.log_count("configuration reloaded") > reloads,
+                         "the configuration is reloaded")
+
+    def log_count(self, text: str) -> int:
+        """How often the log has said so."""
+        return self.log.read_text(errors="replace").count(text)
 
     def connect(self, user: str = "app", password: str = "app", dbname: str | None = None,
                 **options):
