@@ -1,6 +1,8 @@
 """Writes on several shards are atomic: all but one PREPARE TRANSACTION, and the COMMIT of that one, the
 lead, which has a record of the decision, decides for all. Here s1 leads."""
 
+import os
+import signal
 import time
 
 import psycopg
@@ -128,11 +130,73 @@ def test_show_transactions_that_nobody_can_finish(audited):
     wait_for(lambda: not in_doubt(), "it is gone")
 
 
-def test_servers_without_prepared_transactions_are_named():
-    with make_cluster(server_settings={"max_prepared_transactions": 0}) as cluster:
-        with cluster.connect() as connection:
-            with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState) as raised:
-                connection.execute(insert(range(1, 31)))
-            assert "max_prepared_transactions" in raised.value.diag.message_hint
-            assert connection.execute(insert([7])).statusmessage == "INSERT 0 1"
-        assert sum(cluster.rows_per_shard("audited").values()) == 1
+@pytest.mark.parametrize("returns", ["decided", "done"])
+def test_when_commit_returns(audited, returns):
+    """The other shard's server stops when it has prepared: the decision is known, and no more."""
+    connection = w.Wire("127.0.0.1", audited.proxy.port)
+    connection.login("app", "app", audited.database, application_name=returns)
+    connection.query(f"SET meridian.commit_returns = '{returns}'")
+    connection.send(w.query(insert(range(1, 41))))
+    wait_for(lambda: len(prepared(audited)) == 1, "s2 has prepared, s1 sleeps in its COMMIT")
+    (backend,) = audited.shard("s2").execute(
+        f"SELECT pid FROM pg_stat_activity WHERE application_name = '{returns}'")
+    os.kill(backend[0], signal.SIGSTOP)
+    try:
+        connection.raw_socket.settimeout(2)
+        if returns == "decided":
+            assert w.tags(connection.until_ready()) == ["INSERT 0 40"]
+            assert len(prepared(audited)) == 1
+        # What comes next waits for all.
+        connection.send(w.query("SELECT count(*) FROM audited WHERE k = 1"))
+        with pytest.raises(TimeoutError):
+            connection.read()
+    finally:
+        os.kill(backend[0], signal.SIGCONT)
+    if returns == "done":
+        assert w.tags(connection.until_ready()) == ["INSERT 0 40"]
+    assert w.tags(connection.until_ready()) == ["SELECT 1"]
+    assert prepared(audited) == []
+    assert sum(audited.rows_per_shard("audited").values()) == 40
+
+
+@pytest.fixture(scope="module")
+def unprepared():
+    """Servers that cannot PREPARE TRANSACTION."""
+    with make_cluster(server_settings={"max_prepared_transactions": 0}) as made:
+        yield made
+
+
+def test_servers_without_prepared_transactions_are_named(unprepared):
+    with unprepared.connect() as connection:
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState) as raised:
+            connection.execute(insert(range(1, 31)))
+        assert "max_prepared_transactions" in raised.value.diag.message_hint
+        assert sum(unprepared.rows_per_shard("audited").values()) == 0
+        assert connection.execute(insert([1])).statusmessage == "INSERT 0 1"
+    assert sum(unprepared.rows_per_shard("audited").values()) == 1
+
+
+def test_best_effort_needs_no_prepared_transactions(unprepared):
+    with unprepared.connect() as connection:
+        connection.execute("SET meridian.multi_shard_commit = 'best_effort'")
+        assert connection.execute(insert(range(101, 131))).statusmessage == "INSERT 0 30"
+        rows = {shard.name: shard.execute("SELECT k FROM audited WHERE k BETWEEN 101 AND 130",
+                                          unprepared.database) for shard in unprepared.shards}
+        assert all(rows.values()) and sum(map(len, rows.values())) == 30
+        with connection.transaction():
+            connection.execute("DELETE FROM audited WHERE k > 100")
+        before = unprepared.rows_per_shard("audited")
+
+        # The lead's COMMIT fails: nothing is there.
+        with pytest.raises(psycopg.errors.CheckViolation):
+            connection.execute(insert(range(101, 131), bad={rows["s1"][0][0]}))
+        assert unprepared.rows_per_shard("audited") == before
+        # The other's fails when the lead's is done: that is told.
+        with pytest.raises(psycopg.errors.TransactionResolutionUnknown) as raised:
+            connection.execute(insert(range(101, 131), bad={rows["s2"][0][0]}))
+        assert 'not on shard "s2": too bad' in raised.value.diag.message_primary
+        after = unprepared.rows_per_shard("audited")
+        assert after == {"s1": before["s1"] + len(rows["s1"]), "s2": before["s2"]}
+        assert connection.execute("RESET meridian.multi_shard_commit").statusmessage == "RESET"
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
+            connection.execute(insert(range(201, 231)))

@@ -88,6 +88,9 @@ transaction_recovery_interval = "9s"
 [metrics]
 listen = ""
 
+[debug]
+fault_points = "commit.begin=pause, recovery.resolved=kill"
+
 [log]
 level = "debug"
 format = "json"
@@ -142,6 +145,7 @@ password = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7Bke
                                            .role_poll_interval = milliseconds(8'000),
                                            .transaction_recovery_interval = milliseconds(9'000)}));
   EXPECT_EQ(config.metrics.listen, "");
+  EXPECT_EQ(config.debug.fault_points, "commit.begin=pause, recovery.resolved=kill");
   EXPECT_EQ(config.log, (LogConfig{.level = LogLevel::kDebug,
                                    .format = LogFormat::kJson,
                                    .file = "/var/log/meridian.log",
@@ -214,6 +218,11 @@ TEST(Config, TellsWhereAndWhyAValueIsWrong) {
       {"log.level = \"verbose\"",
        "1:13: log.level must be \"debug\" or \"info\" or \"warning\" or \"error\""},
       {"log = 1", "1:7: log is a table"},
+      {"[debug]\nfault_points = 1", "2:16: debug.fault_points must be a text"},
+      {"[debug]\nfault_points = \"commit.begin\"",
+       "1:1: debug.fault_points: fault point \"commit.begin\": \"\" is neither kill nor pause"},
+      {"[debug]\nfault_points = \"commit.now=kill\"",
+       "1:1: debug.fault_points: there is no fault point \"commit.now\""},
   };
   for (const auto& [text, error] : cases) {
     EXPECT_THAT(ErrorOf(text + std::string(kLeast)),
