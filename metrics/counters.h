@@ -109,6 +109,7 @@ struct alignas(64) ProcessMetrics {
   Counter config_reloads;       // that took effect
   Counter recovered_commits;    // prepared transactions that the recovery has finished so
   Counter recovered_rollbacks;  // ... or so
+  Counter deadlocks;            // over several shards, that cost a client its transaction
   Gauge transactions_in_doubt;  // prepared, and the recovery cannot finish them yet
   Gauge start_time_seconds;     // of the process, since 1970
   Counter clients_refused;      // by max_client_connections, or for want of open files

@@ -107,6 +107,9 @@ constexpr Metric<P> kProcess[] = {
     CounterOf<&P::recovered_rollbacks, P>(
         "meridian_recovered_rollbacks_total",
         "Prepared transactions that the recovery has rolled back."),
+    CounterOf<&P::deadlocks, P>("meridian_deadlocks_total",
+                                "Deadlocks over several shards that cost a client its "
+                                "transaction."),
     GaugeOf<&P::transactions_in_doubt, P>(
         "meridian_transactions_in_doubt",
         "Prepared transactions that the recovery cannot finish yet."),

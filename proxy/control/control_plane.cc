@@ -11,6 +11,7 @@
 #include "metrics/log.h"
 #include "proxy/control/catalog_follower.h"
 #include "proxy/control/command_thread.h"
+#include "proxy/control/deadlock_detector.h"
 #include "proxy/control/default_shard.h"
 #include "proxy/control/node_monitor.h"
 #include "proxy/control/refresh_thread.h"
@@ -71,7 +72,8 @@ class LastError {
 
 class ControlPlane::Impl {
  public:
-  Impl(ControlSettings settings, SnapshotListener& listener, MetricsRegistry& metrics);
+  Impl(ControlSettings settings, SnapshotListener& listener, OpenTransactions& transactions,
+       MetricsRegistry& metrics);
 
   absl::Status Start();
   void Stop();
@@ -103,6 +105,7 @@ class ControlPlane::Impl {
   SnapshotPublisher publisher_;
   TransactionRecovery recovery_;
   std::atomic<bool> recovering_{false};  // the nodes were checked
+  DeadlockDetector deadlocks_;
 
   std::mutex mu_;
   std::condition_variable_any progress_;
@@ -126,13 +129,16 @@ class ControlPlane::Impl {
 };
 
 ControlPlane::Impl::Impl(ControlSettings settings, SnapshotListener& listener,
-                         MetricsRegistry& metrics)
+                         OpenTransactions& transactions, MetricsRegistry& metrics)
     : settings_(std::move(settings)),
       monitor_(settings_.shards, settings_.node_check_interval, [this] { NodesChanged(); }),
       publisher_(listener, metrics, monitor_),
       recovery_(
           settings_.shards, settings_.proxy, settings_.transaction_recovery_interval,
           [this] { return publisher_.Current(); }, metrics.process()),
+      deadlocks_(
+          settings_.shards, settings_.proxy, [this] { return publisher_.Current(); }, transactions,
+          metrics.process()),
       schema_shard_(WithStop(settings_.shards, stop_.get_token())),
       role_shard_(WithStop(settings_.shards, stop_.get_token())),
       schema_thread_([this] { return ReadSchema(); }, SchemaIntervals()),
@@ -254,6 +260,7 @@ absl::Status ControlPlane::Impl::Start() {
   const auto nodes_checked = [&] { return monitor_.CheckedAll(*publisher_.Current()->map); };
   WaitUntil(deadline, stop_.get_token(), nodes_checked);
   recovering_ = true;
+  deadlocks_.Start();
   recovery_.Watch(*publisher_.Current()->map);
   schema_thread_.Start();
   role_thread_.Start();
@@ -275,6 +282,7 @@ void ControlPlane::Impl::Stop() {
   schema_thread_.Stop();
   role_thread_.Stop();
   recovery_.Stop();
+  deadlocks_.Stop();
   monitor_.Stop();
 }
 
@@ -317,8 +325,8 @@ void ControlPlane::Impl::FinishCommand(std::shared_ptr<const ShardMap> map, Comm
 }
 
 ControlPlane::ControlPlane(ControlSettings settings, SnapshotListener& listener,
-                           MetricsRegistry& metrics)
-    : impl_(std::make_unique<Impl>(std::move(settings), listener, metrics)) {}
+                           OpenTransactions& transactions, MetricsRegistry& metrics)
+    : impl_(std::make_unique<Impl>(std::move(settings), listener, transactions, metrics)) {}
 
 ControlPlane::~ControlPlane() { Stop(); }
 

@@ -16,6 +16,7 @@
 #include "metrics/registry.h"
 #include "proxy/control/command_reply.h"
 #include "proxy/control/control_settings.h"
+#include "proxy/control/open_transactions.h"
 #include "proxy/control/prepared_board.h"
 #include "proxy/control/snapshot.h"
 #include "proxy/control/transactions_in_flight.h"
@@ -37,8 +38,9 @@ class ControlPlane {
   // Commands that wait for the command thread; more are refused with 53300.
   static constexpr size_t kCommandsWaitingMax = 64;
 
-  // `listener` and `metrics` outlive this object. Nothing happens before Start.
-  ControlPlane(ControlSettings settings, SnapshotListener& listener, MetricsRegistry& metrics);
+  // `listener`, `transactions` and `metrics` outlive this object. Nothing happens before Start.
+  ControlPlane(ControlSettings settings, SnapshotListener& listener, OpenTransactions& transactions,
+               MetricsRegistry& metrics);
   ~ControlPlane();  // Stop()
   ControlPlane(const ControlPlane&) = delete;
   ControlPlane& operator=(const ControlPlane&) = delete;

@@ -2,7 +2,7 @@
 // this one where it could not tell a server how a transaction has ended. Blocking; one thread at a
 // time.
 //
-// How a transaction has ended is asked of the shard that leads it (sql/shard/decisions.sql): where
+// How a transaction has ended is asked of the shard that leads it (sql/shard/support.sql): where
 // that has no record, nobody has decided, and the answer itself makes sure that nobody will. So any
 // number of proxies may do this at once, at any time; that the transaction of a living proxy is
 // left alone is a courtesy only.

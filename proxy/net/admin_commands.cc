@@ -77,7 +77,9 @@ void Proxy::ShowProcess(const Show& show, const Reply& reply) {
       const std::shared_ptr<const Snapshot> now = control_->snapshot();
       const std::shared_ptr<const Config> config = this->config();
       const ControlStatus status = control_->status();
-      reply({AnswerFromReports(show, collection->reports, {*now, *config, status, control_->prepared()}), {}});
+      reply({AnswerFromReports(show, collection->reports,
+                               {*now, *config, status, control_->prepared()}),
+             {}});
     });
   }
 }

@@ -68,7 +68,8 @@ Proxy::Proxy(std::string config_path, Config config)
       config_(std::make_shared<const Config>(std::move(config))),
       instance_(HexOf(RandomBytes(8))),
       mock_secret_(RandomBytes(32)),
-      budgets_(static_cast<size_t>(config_->pool_size)) {}
+      budgets_(static_cast<size_t>(config_->pool_size)),
+      transactions_([this] { return Workers(); }, [this] { return control_->snapshot(); }) {}
 
 Proxy::~Proxy() = default;
 
@@ -104,7 +105,7 @@ absl::Status Proxy::Run() {
   SetFaultPoints(config->debug.fault_points);
   ControlSettings settings = ControlSettingsOf(*config);
   settings.proxy = instance_;
-  control_ = std::make_unique<ControlPlane>(std::move(settings), *this, registry_);
+  control_ = std::make_unique<ControlPlane>(std::move(settings), *this, transactions_, registry_);
   if (auto status = control_->Start(); !status.ok()) return status;
 
   SetThreadStack();
@@ -145,6 +146,13 @@ absl::Status Proxy::Run() {
   for (const auto& worker : workers_) worker->Join();
   LogInfo("stopped");
   return absl::OkStatus();
+}
+
+std::vector<Worker*> Proxy::Workers() const {
+  std::vector<Worker*> workers;
+  if (!workers_ready_) return workers;
+  for (const auto& worker : workers_) workers.push_back(worker.get());
+  return workers;
 }
 
 absl::Status Proxy::OpenListeners() {

@@ -19,6 +19,7 @@
 #include "proxy/control/control_plane.h"
 #include "proxy/net/listener.h"
 #include "proxy/net/worker.h"
+#include "proxy/net/worker_transactions.h"
 #include "proxy/pool/pool_budget.h"
 
 namespace meridian {
@@ -53,6 +54,8 @@ class Proxy final : public SnapshotListener {
   void KillAnywhere(uint64_t id, const std::string& tag, const Reply& reply);
   absl::StatusOr<AdminResult> SetPaused(const std::optional<std::string>& shard, bool paused,
                                         const std::string& tag);
+  // None before all are made. Any thread.
+  std::vector<Worker*> Workers() const;
   void OnAccepted(int fd, bool is_unix, bool out_of_files);
   void OnSignal(int signal);
   void OnDrainTick();
@@ -67,6 +70,7 @@ class Proxy final : public SnapshotListener {
   const std::string mock_secret_;
   MetricsRegistry registry_;
   PoolBudgets budgets_;
+  WorkerTransactions transactions_;
   std::unique_ptr<ControlPlane> control_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::atomic<bool> workers_ready_{false};

@@ -13,8 +13,14 @@ using wire::MessageStream;
 void Session::OnServerBytes(Server& server, std::string_view bytes) {
   host_.MarkDirty(*this);
   while (!bytes.empty() && server.owner == this) {
-    const MessageStream::Event event = server.stream.Next(bytes);
+    MessageStream::Event event = server.stream.Next(bytes);
     if (event.kind == MessageStream::Kind::kNone) break;
+    std::string deadlock;
+    if (deadlock_ != nullptr && IsDeadlock(event)) {
+      wire::AppendError(deadlock, wire::Severity::kError, std::exchange(deadlock_, nullptr)->error);
+      event.bytes = deadlock;
+      event.kept = true;
+    }
     if (event.kind == MessageStream::Kind::kBroken) {
       Fatal({.sqlstate = std::string(sqlstate::kProtocolViolation),
              .message = "the server sent a message that is not of the protocol",
@@ -33,6 +39,8 @@ void Session::OnServerBytes(Server& server, std::string_view bytes) {
       broadcast_->OnEvent(server, event);
     } else if (ending_ != nullptr && ending_->Has(server)) {
       ending_->OnEvent(server, event);
+    } else if (aborts_ != nullptr && aborts_->Has(server)) {
+      aborts_->OnEvent(server, event);
     } else if (active_ == &server && !pending_.empty()) {
       OnPendingEvent(server, event);
     } else {
@@ -44,12 +52,20 @@ void Session::OnServerBytes(Server& server, std::string_view bytes) {
   GoOn();
 }
 
+// The error of the statement that was cancelled because of a deadlock.
+bool Session::IsDeadlock(const MessageStream::Event& event) const {
+  return event.kind == MessageStream::Kind::kMessage && event.type == wire::kErrorResponse &&
+         deadlock_->statement == statements_done_ &&
+         wire::ParseErrorFields(event.body()).sqlstate == sqlstate::kQueryCanceled;
+}
+
 // Something may have ended that the next message waits for.
 void Session::GoOn() {
   if (end_told_ && ending_->done()) {
     ending_.reset();
     end_told_ = false;
   }
+  if (aborts_ != nullptr && aborts_->done()) OnOthersAborted();
   if (copy_fanout_ != CopyFanout::kNone) FinishCopyFanout();
   if (pending_.empty()) OnIdle();
   if (stalled_) ProcessInbox();
@@ -395,6 +411,11 @@ void Session::OnServerClosed(Server& server, const SqlError& reason) {
       GoOn();
       return;
     }
+  }
+  if (aborts_ != nullptr && aborts_->Has(server) && !pinned) {
+    aborts_->OnClosed(server, error);  // it has rolled back, too
+    GoOn();
+    return;
   }
   if (ending_ != nullptr && !pinned) {
     ending_->OnClosed(server, error);  // it comes to an end on the others

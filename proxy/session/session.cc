@@ -80,7 +80,7 @@ bool Session::WantsInput() const {
 }
 
 bool Session::Blocked() const {
-  return waiting_ || schema_wait_ || end_told_ ||
+  return waiting_ || schema_wait_ || end_told_ || aborts_ != nullptr ||
          (fanout_ != nullptr ? !fanout_->TakesInput() : copy_fanout_ != CopyFanout::kNone);
 }
 
@@ -264,7 +264,8 @@ void Session::CloseNow() {
   if (waiting_) host_.pools().Forget(*this);
   waiting_ = false;
   const bool busy = fanout_ != nullptr || broadcast_ != nullptr || ending_ != nullptr ||
-                    batch_server_ != nullptr || copy_in_ != nullptr || copy_left_ > 0;
+                    aborts_ != nullptr || batch_server_ != nullptr || copy_in_ != nullptr ||
+                    copy_left_ > 0;
   for (const Participant& participant : participants_) {
     Server& server = *participant.server;
     server.owner = nullptr;
@@ -284,6 +285,7 @@ void Session::CloseNow() {
   fanout_.reset();
   broadcast_.reset();
   ending_.reset();
+  aborts_.reset();
   participants_.clear();
   pending_.clear();
   script_.reset();
@@ -311,8 +313,7 @@ bool Session::owes_answer() const {
           copy_fanout_ != CopyFanout::kNone || waiting_ || schema_wait_ || stalled_);
 }
 
-bool Session::OnCancel() {
-  if (settling()) return false;  // the statement is done; it only has to become durable
+bool Session::CancelRunning() {
   bool running = false;
   for (const Participant& participant : participants_) {
     if (fanout_ != nullptr || (active_ == participant.server && !pending_.empty())) {
@@ -320,6 +321,24 @@ bool Session::OnCancel() {
       running = true;
     }
   }
+  return running;
+}
+
+bool Session::CancelDeadlocked(uint64_t began_us, std::string detail) {
+  if (!transaction_.open() || transaction_started_us_ != began_us || settling()) return false;
+  if (!CancelRunning()) return false;
+  deadlock_ = std::make_unique<const Deadlock>(
+      Deadlock{.statement = statements_done_,
+               .error = {.sqlstate = std::string(sqlstate::kDeadlockDetected),
+                         .message = "deadlock detected",
+                         .detail = std::move(detail),
+                         .hint = "Run the transaction again."}});
+  return true;
+}
+
+bool Session::OnCancel() {
+  if (settling()) return false;  // the statement is done; it only has to become durable
+  bool running = CancelRunning();
   if (waiting_) {
     // Nothing was sent yet: the statement fails here.
     host_.pools().Forget(*this);
@@ -336,15 +355,16 @@ bool Session::OnCancel() {
 // with the input.
 void Session::OnIdle() {
   if (closing_ || !pending_.empty() || fanout_ != nullptr || broadcast_ != nullptr ||
-      ending_ != nullptr || fanout_result_ || script_ != nullptr || waiting_ ||
-      copy_to_ != nullptr) {
+      ending_ != nullptr || aborts_ != nullptr || fanout_result_ || script_ != nullptr ||
+      waiting_ || copy_to_ != nullptr) {
     return;
   }
   if (batch_open_) return;
   active_ = nullptr;
   clock_runs_ = false;  // what has not executed anything was no statement
   if (transaction_.open()) {
-    ReleaseParticipants(false);  // those that have only told of a statement
+    AbortOthers();
+    if (aborts_ == nullptr) ReleaseParticipants(false);  // those that have only told of a statement
     return;
   }
   if (!portals_.empty()) portals_.clear();  // they end with the transaction

@@ -74,6 +74,9 @@ class Session final : public ServerOwner, public PoolClient {
   void OnMapChanged(const ShardMap& before, const ShardMap& after);
   // A CancelRequest with this session's key. True if something was running.
   bool OnCancel();
+  // What the transaction waits for is cancelled, and fails with 40P01. False: it does not wait, or
+  // it is another transaction than the one that began then.
+  bool CancelDeadlocked(uint64_t began_us, std::string detail);
   // Ends the session with FATAL: at once where `now`, else when its transaction ends (drain).
   void Terminate(const SqlError& reason, bool now);
 
@@ -96,6 +99,7 @@ class Session final : public ServerOwner, public PoolClient {
   bool ending() const { return ending_ != nullptr; }
   // Of the open transaction, from its first statement.
   uint64_t transaction_age_us(uint64_t now_us) const { return now_us - transaction_started_us_; }
+  uint64_t transaction_began_us() const { return transaction_started_us_; }
   const Settings& settings() const { return *settings_; }
   bool waiting_for_server() const { return waiting_; }
   // How long it has waited for a server; 0: it does not wait.
@@ -110,11 +114,14 @@ class Session final : public ServerOwner, public PoolClient {
     for (const Participant& participant : participants_) visit(*participant.server);
   }
 
-  // visit(server, whether the transaction has written there).
+  // visit(server, whether the transaction has written there). Those are meant, too, that join with
+  // the statement that runs.
   template <typename Visit>
   void ForEachInTransaction(Visit visit) const {
     for (const Participant& participant : participants_) {
-      if (participant.in_transaction) visit(*participant.server, participant.wrote);
+      if (participant.in_transaction || participant.server->transaction_status != wire::kIdle) {
+        visit(*participant.server, participant.wrote);
+      }
     }
   }
 
@@ -179,7 +186,14 @@ class Session final : public ServerOwner, public PoolClient {
     bool final = true;  // ReadyForQuery follows
   };
 
+  // It was found to be in one, and its statement is being cancelled.
+  struct Deadlock {
+    uint64_t statement;  // statements_done_ before it
+    SqlError error;
+  };
+
   // --- session.cc: input, ends
+  bool CancelRunning();
   size_t Process(std::string_view input);
   void ProcessInbox();
   void CompactInbox();
@@ -340,6 +354,8 @@ class Session final : public ServerOwner, public PoolClient {
   Progress CloseTransaction(bool commit, bool chain, absl::StatusOr<std::string>* tag);
   absl::StatusOr<std::string> TakeEnd(bool chain);
   void FinishTransaction(bool committed, bool chain);
+  void AbortOthers();
+  void OnOthersAborted();
   Progress RunInTransaction(const Statement& statement, std::string_view text,
                             absl::StatusOr<std::string>* tag);
   absl::StatusOr<std::string> SetMeridian(const Statement& statement);
@@ -355,6 +371,7 @@ class Session final : public ServerOwner, public PoolClient {
 
   // --- server_responses.cc
   void OnPendingEvent(Server& server, const wire::MessageStream::Event& event);
+  bool IsDeadlock(const wire::MessageStream::Event& event) const;
   void OnUnexpectedEvent(const wire::MessageStream::Event& event);
   void OnReady(Server& server, const wire::MessageStream::Event& event);
   void OnError(Server& server, const wire::MessageStream::Event& event);
@@ -431,6 +448,7 @@ class Session final : public ServerOwner, public PoolClient {
   enum class CopyFanout : uint8_t { kNone, kSimple, kExtended };
   CopyFanout copy_fanout_ = CopyFanout::kNone;
   std::unique_ptr<Broadcast> broadcast_;
+  std::unique_ptr<Broadcast> aborts_;  // ROLLBACK to the others, after an error on one
   std::unique_ptr<TransactionEnd> ending_;
   bool end_told_ = false;  // the client knows how ending_ ends, though it goes on
 
@@ -444,6 +462,7 @@ class Session final : public ServerOwner, public PoolClient {
   // Null but in rare moments; idle clients are many.
   std::unique_ptr<const SqlError> drain_;
   std::unique_ptr<const SqlError> prelude_error_;
+  std::unique_ptr<const Deadlock> deadlock_;
   std::unique_ptr<const SqlError> dying_words_;  // what a server said before it closed
   std::unique_ptr<std::string> after_row_;       // asynchronous messages
 

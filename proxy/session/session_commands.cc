@@ -278,6 +278,7 @@ absl::StatusOr<std::string> Session::TakeEnd(bool chain) {
 // The client's transaction is over: what it set is kept or forgotten.
 void Session::FinishTransaction(bool committed, bool chain) {
   if (!transaction_.open()) return;
+  deadlock_.reset();
   if (!committed) {
     settings_ = transaction_.settings_before();
     meridian_ = transaction_.meridian_before();
@@ -297,6 +298,25 @@ void Session::FinishTransaction(bool committed, bool chain) {
   }
   cursors_.clear();
   for (Participant& participant : participants_) {
+    participant.in_transaction = participant.wrote = participant.locked = false;
+  }
+}
+
+// An error on one server ends the transaction on all: PostgreSQL, too, lets go of all locks then,
+// though the client has yet to say ROLLBACK. Not where it may go back to a savepoint.
+void Session::AbortOthers() {
+  if (!transaction_.failed() || transaction_.has_savepoints()) return;
+  for (const Participant& participant : participants_) {
+    if (participant.server->transaction_status != wire::kInTransaction) continue;
+    if (aborts_ == nullptr) aborts_ = std::make_unique<Broadcast>();
+    aborts_->Send(*participant.server, "ROLLBACK");
+  }
+}
+
+void Session::OnOthersAborted() {
+  aborts_.reset();
+  for (Participant& participant : participants_) {
+    if (participant.server->transaction_status != wire::kIdle) continue;
     participant.in_transaction = participant.wrote = participant.locked = false;
   }
 }

@@ -41,6 +41,7 @@ class Transaction {
   void AddSavepoint(std::string_view text, std::string_view name, Ref<const Settings> settings,
                     MeridianSettings meridian);
   bool HasSavepoint(std::string_view name) const;
+  bool has_savepoints() const { return !state_->savepoints.empty(); }
   void ReleaseSavepoint(std::string_view name);
 
   struct Restored {

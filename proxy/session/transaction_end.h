@@ -1,7 +1,7 @@
 // The end of a transaction that is open on several servers.
 //
 // Where several have written, all of them but one PREPARE TRANSACTION, and the last, the lead, has
-// a record of the decision in its own transaction (meridian.decide, sql/shard/decisions.sql): so
+// a record of the decision in its own transaction (meridian.decide, sql/shard/support.sql): so
 // its COMMIT decides for all. After that nothing can fail any more; what cannot be told now,
 // because a server died, is told later by proxy/control/transaction_recovery.h, which asks the
 // lead's record. Who has only read commits first, since it may still fail (serialization); who has

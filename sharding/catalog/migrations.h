@@ -16,7 +16,7 @@ struct Migration {
 // The catalog's schema. Ascending by version.
 absl::Span<const Migration> Migrations();
 
-// sql/shard/decisions.sql: see sharding/catalog/shard_support.h.
+// sql/shard/support.sql: see sharding/catalog/shard_support.h.
 std::string_view ShardSupportSql();
 
 }  // namespace meridian

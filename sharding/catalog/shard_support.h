@@ -1,5 +1,5 @@
 // What Meridian needs in each shard's database: the schema meridian with the records of how
-// transactions on several shards have ended (sql/shard/decisions.sql). Blocking.
+// transactions on several shards have ended (sql/shard/support.sql). Blocking.
 #pragma once
 
 #include <absl/status/status.h>

@@ -39,6 +39,12 @@ class Recorder : public SnapshotListener {
   std::shared_ptr<const Snapshot> last_;
 };
 
+class NoTransactions : public OpenTransactions {
+ public:
+  std::vector<OpenTransaction> OnSeveralShards() override { return {}; }
+  void CancelDeadlocked(uint64_t, uint64_t, std::string) override {}
+};
+
 // A proxy's control threads over a catalog and two shards, all on servers of the test's own.
 class ControlPlaneTest : public testing::Test {
  protected:
@@ -58,7 +64,8 @@ class ControlPlaneTest : public testing::Test {
   }
 
   std::unique_ptr<ControlPlane> Make(ControlSettings settings) {
-    return std::make_unique<ControlPlane>(std::move(settings), recorder_, metrics_);
+    return std::make_unique<ControlPlane>(std::move(settings), recorder_, no_transactions_,
+                                          metrics_);
   }
   void StartPlane() {
     plane_ = Make(Settings());
@@ -97,6 +104,7 @@ class ControlPlaneTest : public testing::Test {
 
   PgCluster catalog_, shard_;
   MetricsRegistry metrics_;
+  NoTransactions no_transactions_;
   Recorder recorder_;
   std::unique_ptr<ControlPlane> plane_;
 };
@@ -136,7 +144,7 @@ TEST_F(ControlPlaneTest, AnotherProxysChangesArrive) {
   EXPECT_EQ(CreateShard("s1", shard_), "CREATE SHARD");
   Recorder other_recorder;
   MetricsRegistry other_metrics;
-  ControlPlane other(Settings(), other_recorder, other_metrics);
+  ControlPlane other(Settings(), other_recorder, no_transactions_, other_metrics);
   ASSERT_TRUE(other.Start().ok());
   EXPECT_TRUE(other_recorder.last()->Serves());
   EXPECT_TRUE(RunOn(other, "CREATE DISTRIBUTION d COLUMN TYPES bigint HASH").result.ok());
@@ -249,7 +257,7 @@ TEST_F(ControlPlaneTest, StartsWithADeadDefaultShardSoThatItCanBeRepaired) {
   ControlSettings settings = Settings();
   settings.start_timeout = 500ms;
   Recorder recorder;
-  ControlPlane again(settings, recorder, metrics_);
+  ControlPlane again(settings, recorder, no_transactions_, metrics_);
   ASSERT_TRUE(again.Start().ok());
   EXPECT_FALSE(recorder.last()->Serves());
   const CommandReply reply =

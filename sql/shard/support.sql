@@ -46,4 +46,15 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 REVOKE EXECUTE ON FUNCTION meridian.resolve(text, text) FROM PUBLIC;
 
+-- Which server processes work for which transactions on several shards: only those that have lasted
+-- for a moment (proxy/control/deadlock_detector.h), so that every proxy can see who waits for whom.
+CREATE UNLOGGED TABLE IF NOT EXISTS meridian.open_transactions (
+  proxy text NOT NULL,
+  client_id bigint NOT NULL,
+  began bigint NOT NULL,  -- microseconds since 1970, by the proxy's clock
+  pid integer NOT NULL,
+  PRIMARY KEY (proxy, pid)
+);
+GRANT SELECT ON meridian.open_transactions TO PUBLIC;
+
 COMMENT ON FUNCTION meridian.decide(text) IS 'meridian shard support 1';
