@@ -71,6 +71,11 @@ class Fanout {
 
   bool done() const { return done_; }
   const std::optional<SqlError>& error() const { return error_; }
+  // visit(shard, whether the statement has been completed there).
+  template <typename Visit>
+  void ForEachBranch(Visit visit) const {
+    for (const Branch& branch : branches_) visit(branch.shard, branch.completed);
+  }
   // The command tag for the client: counts added up, or that of one shard. Precondition: done and
   // no error.
   std::string Tag() const;

@@ -324,6 +324,7 @@ class Session final : public ServerOwner, public PoolClient {
   void MakeFanout(const Statement& statement, const Decision& decision, Fanout::Options options);
   void AddBranch(const Statement& statement, Route route, ShardIndex shard, std::string request);
   void OnFanoutDone();
+  std::string FanoutReport() const;
   void FinishCopyFanout();
   Progress TakeFanoutResult(bool final);
   Progress BindFanout(const Ref<const PreparedText>& prepared, const wire::BindView& bind);

@@ -100,9 +100,9 @@ absl::Status Session::CheckFanout(const Statement& statement, const Decision& de
     return Refused("COPY FROM STDIN on several shards among other statements is not supported",
                    "Send it as a text of its own; BEGIN before it makes it one transaction.");
   }
-  if (statement.needs_own_transaction) {
-    return Refused("this command cannot be made atomic over several shards",
-                   "SET meridian.shard and run it on one shard after the other.");
+  if (statement.needs_own_transaction && transaction_.open()) {
+    return SqlStatus(sqlstate::kActiveTransaction,
+                     "this command cannot run inside a transaction block");
   }
   return absl::OkStatus();
 }
@@ -166,7 +166,8 @@ Session::Progress Session::StartFanout(const Unit& unit, const Decision& decisio
 void Session::MakeFanout(const Statement& statement, const Decision& decision,
                          Fanout::Options options) {
   host_.metrics().routes[static_cast<RouteKind>(decision.route)].Add();
-  if (IsWrite(statement, decision.route) && !transaction_.open()) {
+  if (IsWrite(statement, decision.route) && !transaction_.open() &&
+      !statement.needs_own_transaction) {
     // All shards or none: a transaction of the proxy's own, until the statement or Sync ends it.
     transaction_.Begin("BEGIN", true, settings_, meridian_, host_.settings().Empty());
   }
@@ -200,12 +201,24 @@ void Session::OnFanoutDone() {
     participant.in_transaction = participant.server->transaction_status != wire::kIdle;
   }
   if (fanout_->error()) {
-    fanout_result_ = ToStatus(*fanout_->error());
-    schema_changed_ = false;
+    SqlError error = *fanout_->error();
+    if (running_ && running_->needs_own_transaction) error.detail = FanoutReport();
+    fanout_result_ = ToStatus(error);
+    schema_changed_ &= running_ && running_->needs_own_transaction;  // else all is undone
   } else {
     fanout_result_ = fanout_->Tag();
   }
   fanout_.reset();
+}
+
+// VACUUM, CREATE INDEX CONCURRENTLY and the like are transactions of their own on each shard.
+std::string Session::FanoutReport() const {
+  std::string done, not_done;
+  fanout_->ForEachBranch([&](ShardIndex shard, bool completed) {
+    std::string& list = completed ? done : not_done;
+    list += (list.empty() ? "" : ", ") + host_.router().map().shard(shard).name;
+  });
+  return "Done on " + (done.empty() ? "no shard" : done) + "; not done on " + not_done + ".";
 }
 
 // The message that started a COPY is done with, so nobody handles it again: its result is told as

@@ -195,9 +195,6 @@ class DdlPlanner {
         node_.type_name() == "ReindexStmt" && ddl.reindexes_one() && !ddl.concurrent();
     statement_.needs_own_transaction = !is_analyze && !is_one_cluster && !is_one_reindex;
     PlanOnTables();
-    if (statement_.needs_own_transaction && program_.kind == Kind::kEverywhere) {
-      RunShardByShard("VACUUM, REINDEX or CLUSTER cannot run inside a transaction");
-    }
   }
 
   // PostgreSQL makes a verifier with a random salt of a plain password: another one on each shard.
@@ -231,7 +228,6 @@ class DdlPlanner {
     statement_.needs_own_transaction |= RunsConcurrently();
     if (!found.local.empty()) return OnDefaultShard(found.local);
     program_.kind = Kind::kEverywhere;
-    if (RunsConcurrently()) RunShardByShard("CONCURRENTLY cannot run inside a transaction");
   }
 
   bool RunsConcurrently() const {
