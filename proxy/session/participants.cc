@@ -197,10 +197,26 @@ absl::Status Session::CheckRunnable(const Statement& statement,
                                     const Participant& participant) const {
   const bool keeps = participant.owns_sequence_values &&
                      (Keeps(participant) || (transaction_.open() && participant.wrote));
+  if (transaction_.open() && ParticipantsInTransaction() > 1) {
+    if (const absl::Status status = CheckIsolation(); !status.ok()) return status;
+  }
   if (!statement.reads_sequence_state || keeps) return absl::OkStatus();
   return Refused(
       "currval() and lastval() work only in a transaction that has called nextval() or inserted",
       "Call them before COMMIT, use INSERT ... RETURNING, or pool_mode session.");
+}
+
+// PostgreSQL finds dangerous structures of serializable transactions within one server only.
+absl::Status Session::CheckIsolation() const {
+  std::string level;
+  if (transaction_.open()) level = transaction_.IsolationLevel();
+  if (level.empty()) {
+    const std::string* const setting = settings_->Find("default_transaction_isolation");
+    if (setting != nullptr) level = *setting;
+  }
+  if (level != "serializable") return absl::OkStatus();
+  return Refused("a serializable transaction cannot use several shards",
+                 "Use REPEATABLE READ, and SELECT ... FOR UPDATE for what must not change.");
 }
 
 }  // namespace meridian

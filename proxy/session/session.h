@@ -236,6 +236,7 @@ class Session final : public ServerOwner, public PoolClient {
   // Where a statement goes that names no shard.
   ShardIndex PreferredShard(const Statement& statement) const;
   // Whether the statement may run there now.
+  absl::Status CheckIsolation() const;
   absl::Status CheckRunnable(const Statement& statement, const Participant& participant) const;
 
   // --- simple_query.cc

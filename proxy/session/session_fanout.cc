@@ -95,6 +95,10 @@ std::string SubsetTypes(std::string_view types, const std::vector<uint16_t>& par
 }  // namespace
 
 absl::Status Session::CheckFanout(const Statement& statement, const Decision& decision) const {
+  const bool defines = statement.verb == Verb::kDdl || statement.verb == Verb::kMaintenance;
+  if (!defines) {
+    if (const absl::Status status = CheckIsolation(); !status.ok()) return status;
+  }
   if (!IsWrite(statement, decision.route)) return absl::OkStatus();
   if (statement.verb == Verb::kCopyIn && script_ != nullptr) {
     return Refused("COPY FROM STDIN on several shards among other statements is not supported",

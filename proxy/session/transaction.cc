@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "sharding/ascii.h"
+
 namespace meridian {
 
 void Transaction::Begin(std::string_view begin_text, bool implicit, Ref<const Settings> settings,
@@ -69,6 +71,26 @@ std::optional<Transaction::Restored> Transaction::RollbackToSavepoint(std::strin
   state_->local = savepoint.local;
   failed_ = false;
   return Restored{savepoint.settings, savepoint.meridian};
+}
+
+// The last one that is named counts. BEGIN and SET TRANSACTION have no strings or names that could
+// hold such words; in a comment they would only lead to a needless refusal.
+std::string Transaction::IsolationLevel() const {
+  std::string text = state_->begin_text;
+  for (const Replay& replay : state_->replay) {
+    if (replay.characteristic) text.append(";").append(replay.text);
+  }
+  std::transform(text.begin(), text.end(), text.begin(), AsciiLower);
+  std::string found;
+  size_t at = 0;
+  for (const char* const level :
+       {"read uncommitted", "read committed", "repeatable read", "serializable"}) {
+    const size_t last = text.rfind(level);
+    if (last == std::string::npos || (!found.empty() && last < at)) continue;
+    found = level;
+    at = last;
+  }
+  return found;
 }
 
 std::string Transaction::JoinText() const {

@@ -53,6 +53,8 @@ class Transaction {
 
   // Whether there is more to tell than BEGIN.
   bool replays() const { return !state_->replay.empty(); }
+  // The isolation level that its own words ask for, in lower case ("serializable"...); empty: none.
+  std::string IsolationLevel() const;
   // BEGIN and the replay, as the text of one Query.
   std::string JoinText() const;
   // What the settings were when it began.

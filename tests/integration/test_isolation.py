@@ -1,0 +1,184 @@
+"""Which anomalies transactions over several shards allow at which isolation level: the table of
+docs/consistency.md, by name (Berenson et al., "A Critique of ANSI SQL Isolation Levels", 1995)."""
+
+import threading
+
+import psycopg
+import pytest
+
+from cluster.cluster import Cluster
+from test_routing import shard_of
+
+LEVELS = ["READ COMMITTED", "REPEATABLE READ"]
+
+
+@pytest.fixture(scope="module")
+def shards():
+    with Cluster(shards=2, oracle=False) as made:
+        with made.connect() as connection:
+            connection.execute("CREATE TABLE kv (k bigint PRIMARY KEY, v integer)")
+            made.admin("CREATE DISTRIBUTION d COLUMN TYPES bigint HASH SHARDS (s1, s2)",
+                       "ALTER DISTRIBUTION d ATTACH TABLE kv DISTRIBUTION KEY k")
+            rows = ", ".join(f"({key}, 0)" for key in range(50))
+            connection.execute(f"INSERT INTO kv VALUES {rows}")
+        found = {}
+        for key in range(50):
+            found.setdefault(shard_of(made, key), key)
+        made.keys = (found["s1"], found["s2"])
+        yield made
+
+
+@pytest.fixture
+def two(shards):
+    """Two clients; both rows are 0."""
+    x, y = shards.keys
+    first, second = shards.connect(autocommit=True), shards.connect(autocommit=True)
+    first.execute("UPDATE kv SET v = 0")
+    yield first, second, x, y
+    for connection in (first, second):
+        connection.close()
+
+
+def begin(connection, level: str):
+    connection.execute(f"BEGIN ISOLATION LEVEL {level}")
+
+
+def value(connection, key: int) -> int:
+    return connection.execute(f"SELECT v FROM kv WHERE k = {key}").fetchone()[0]
+
+
+def write(connection, key: int, new: int):
+    connection.execute(f"UPDATE kv SET v = {new} WHERE k = {key}")
+
+
+def both(connection, x: int, y: int) -> list:
+    return [value(connection, x), value(connection, y)]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_dirty_write_never(two, level):
+    """Two transactions write both rows: who comes second waits, or fails; never one row of each."""
+    first, second, x, y = two
+    begin(first, level)
+    begin(second, level)
+    write(first, x, 1)
+    errors = []
+
+    def run():
+        try:
+            write(second, x, 2)
+            write(second, y, 2)
+            second.execute("COMMIT")
+        except psycopg.Error as error:
+            errors.append(error.sqlstate)
+            second.execute("ROLLBACK")
+    thread = threading.Thread(target=run)
+    thread.start()
+    write(first, y, 1)
+    first.execute("COMMIT")
+    thread.join(20)
+    assert errors == ([] if level == "READ COMMITTED" else ["40001"])
+    assert both(first, x, y) == ([2, 2] if level == "READ COMMITTED" else [1, 1])
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_lost_update(two, level):
+    """Both read x and write what they have read and one more. Allowed in READ COMMITTED, as in
+    PostgreSQL."""
+    first, second, x, y = two
+    for connection in (first, second):
+        begin(connection, level)
+        assert both(connection, x, y) == [0, 0]
+    write(first, x, 1)
+    write(first, y, 1)
+    first.execute("COMMIT")
+    if level == "READ COMMITTED":
+        write(second, x, 1)
+        second.execute("COMMIT")
+        assert value(first, x) == 1
+    else:
+        with pytest.raises(psycopg.errors.SerializationFailure):
+            write(second, x, 1)
+        second.execute("ROLLBACK")
+
+
+def test_dirty_read_never(two):
+    first, second, x, y = two
+    begin(first, "READ COMMITTED")
+    write(first, x, 1)
+    write(first, y, 1)
+    assert both(second, x, y) == [0, 0]
+    first.execute("ROLLBACK")
+    assert both(second, x, y) == [0, 0]
+
+
+def test_fuzzy_read(two):
+    """A row that is read twice. On each shard REPEATABLE READ has a snapshot of its own."""
+    first, second, x, y = two
+    for level, seen in (("READ COMMITTED", 1), ("REPEATABLE READ", 0)):
+        write(second, x, 0)
+        begin(first, level)
+        assert both(first, x, y) == [0, 0]
+        write(second, x, 1)
+        assert value(first, x) == seen
+        first.execute("COMMIT")
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_read_skew_is_possible(two, level):
+    """Another transaction commits on both shards between the first use of one and of the other: this
+    one sees half of it. One PostgreSQL would not do so in REPEATABLE READ."""
+    first, second, x, y = two
+    begin(first, level)
+    assert value(first, x) == 0
+    begin(second, level)
+    write(second, x, 1)
+    write(second, y, 1)
+    second.execute("COMMIT")
+    assert value(first, y) == 1
+    first.execute("COMMIT")
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_write_skew_is_possible(two, level):
+    """Each reads both rows and writes one: allowed at these levels, as in PostgreSQL."""
+    first, second, x, y = two
+    for connection in (first, second):
+        begin(connection, level)
+        assert both(connection, x, y) == [0, 0]
+    write(first, x, 1)
+    write(second, y, 1)
+    first.execute("COMMIT")
+    second.execute("COMMIT")
+    assert both(first, x, y) == [1, 1]
+
+
+@pytest.mark.parametrize("start", [
+    ["BEGIN ISOLATION LEVEL SERIALIZABLE"],
+    ["BEGIN", "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"],
+    ["SET default_transaction_isolation = 'serializable'", "BEGIN"],
+    ["SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE", "BEGIN"]])
+def test_serializable_on_several_shards_is_refused(two, start):
+    first, _, x, y = two
+    for statement in (f"SELECT v FROM kv WHERE k = {y}", "UPDATE kv SET v = 5", "SELECT v FROM kv"):
+        for sql in start:
+            first.execute(sql)
+        assert value(first, x) == 0
+        with pytest.raises(psycopg.errors.FeatureNotSupported):
+            first.execute(statement)
+        first.execute("ROLLBACK")
+    first.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+    assert both(first, x, y) == [0, 0]
+    first.execute("COMMIT")
+
+
+def test_serializable_on_one_shard_is_postgresqls(two):
+    first, second, x, _ = two
+    for connection in (first, second):
+        begin(connection, "SERIALIZABLE")
+        assert value(connection, x) == 0
+    write(first, x, 1)
+    first.execute("COMMIT")
+    with pytest.raises(psycopg.errors.SerializationFailure):
+        write(second, x, 2)
+    second.execute("ROLLBACK")
