@@ -244,10 +244,12 @@ Session::Progress Session::CloseTransaction(bool commit, bool chain,
   if (ending_ == nullptr) {
     if (!pending_.empty()) return Progress::kBlocked;
     ending_ = std::make_unique<TransactionEnd>(host_, meridian_.best_effort_commit);
+    const auto& shards = host_.router().map().shards();
     for (const Participant& participant : participants_) {
       if (!participant.in_transaction) continue;
+      const size_t index = participant.shard.value;
       ending_->Add(
-          *participant.server, host_.router().map().shard(participant.shard).name,
+          *participant.server, index < shards.size() ? shards[index].name : std::string_view(),
           {.wrote = participant.wrote, .locked = participant.locked, .pinned = participant.pinned});
     }
     if (commit && !transaction_.failed()) {

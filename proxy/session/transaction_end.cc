@@ -48,6 +48,16 @@ void TransactionEnd::Commit() {
   }
   if (lead != nullptr) lead->lead = true;
   const bool prepares = several_wrote_ && !best_effort_;
+  if (prepares && std::any_of(branches_.begin(), branches_.end(), [](const Branch& branch) {
+        return branch.part.wrote && branch.shard.empty();
+      })) {
+    error_ = {.sqlstate = std::string(sqlstate::kCannotConnectNow),
+              .message = "a shard on which the transaction has written was dropped",
+              .detail = {},
+              .hint = "Run the transaction again."};
+    StartAbort();
+    return;
+  }
   if (prepares) {
     name_ = host_.NewTransactionName(lead->shard);
     Pass("commit.begin");

@@ -54,7 +54,8 @@ class TransactionEnd {
     bool locked = false;
     bool pinned = false;
   };
-  // `shard`: its name, for messages. The first that wrote leads, or rather one that is pinned.
+  // `shard`: its name; empty: it was dropped, so recovery does not come there, and nothing is to be
+  // prepared. The first that wrote leads, or rather one that is pinned.
   void Add(Server& server, std::string_view shard, Part part);
   // Start one of them; once.
   void Commit();
