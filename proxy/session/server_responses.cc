@@ -64,6 +64,7 @@ void Session::GoOn() {
   if (end_told_ && ending_->done()) {
     ending_.reset();
     end_told_ = false;
+    if (lost_pin_ != nullptr) return Fatal(*lost_pin_);
   }
   if (aborts_ != nullptr && aborts_->done()) OnOthersAborted();
   if (copy_fanout_ != CopyFanout::kNone) FinishCopyFanout();
@@ -417,8 +418,10 @@ void Session::OnServerClosed(Server& server, const SqlError& reason) {
     GoOn();
     return;
   }
-  if (ending_ != nullptr && !pinned) {
-    ending_->OnClosed(server, error);  // it comes to an end on the others
+  if (ending_ != nullptr) {
+    // It comes to an end on the others; then the session does, where it has lost what was its own.
+    if (pinned) lost_pin_ = std::make_unique<const SqlError>(error);
+    ending_->OnClosed(server, error);
     GoOn();
     return;
   }

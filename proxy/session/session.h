@@ -355,6 +355,7 @@ class Session final : public ServerOwner, public PoolClient {
   Progress EndTransaction(std::string_view command, bool chain, absl::StatusOr<std::string>* tag);
   Progress CloseTransaction(bool commit, bool chain, absl::StatusOr<std::string>* tag);
   absl::StatusOr<std::string> TakeEnd(bool chain);
+  SqlError EndOfLostSession() const;
   void FinishTransaction(bool committed, bool chain);
   void AbortOthers();
   void OnOthersAborted();
@@ -466,6 +467,7 @@ class Session final : public ServerOwner, public PoolClient {
   std::unique_ptr<const SqlError> prelude_error_;
   std::unique_ptr<const Deadlock> deadlock_;
   std::unique_ptr<const SqlError> dying_words_;  // what a server said before it closed
+  std::unique_ptr<const SqlError> lost_pin_;     // a pinned server is gone while ending_ goes on
   std::unique_ptr<std::string> after_row_;       // asynchronous messages
 
   uint64_t statement_started_us_ = 0;

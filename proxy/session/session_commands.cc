@@ -260,8 +260,22 @@ Session::Progress Session::CloseTransaction(bool commit, bool chain,
   }
   const bool known = meridian_.commit_returns_decided ? ending_->decided() : ending_->done();
   if (!known) return Progress::kBlocked;
+  if (lost_pin_ != nullptr) {
+    Fatal(EndOfLostSession());
+    return Progress::kBlocked;
+  }
   *tag = TakeEnd(chain);
   return Progress::kDone;
+}
+
+// Its last word must not be taken for a rollback where there was none.
+SqlError Session::EndOfLostSession() const {
+  if (ending_->error()) return *ending_->error();
+  if (ending_->outcome() != TransactionEnd::Outcome::kCommitted) return *lost_pin_;
+  return {.sqlstate = std::string(sqlstate::kTransactionResolutionUnknown),
+          .message = "the transaction is committed, but the session is lost: " + lost_pin_->message,
+          .detail = {},
+          .hint = {}};
 }
 
 absl::StatusOr<std::string> Session::TakeEnd(bool chain) {

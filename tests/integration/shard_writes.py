@@ -82,7 +82,7 @@ class Writes:
         statements = KINDS[kind](n, keys)
         if refused_by is not None:
             insert = w.query(f"INSERT INTO refused VALUES ({self._keys[refused_by][n]})")
-            if statements[0] not in _BEGINS:
+            if not set(statements) & set(_BEGINS):
                 statements = [w.query("BEGIN"), *statements, w.query("COMMIT")]
             statements.insert(-1, insert)
         return Write(kind, n, statements)
@@ -178,6 +178,10 @@ KINDS = {
         _extended("BEGIN"),
         *[_extended("UPDATE balances SET v = 1 WHERE k = $1", key) for key in keys],
         _extended("COMMIT")],
+    "after LISTEN": lambda n, keys: [
+        w.query("LISTEN news"), w.query("BEGIN"),
+        *[w.query(f"UPDATE balances SET v = 1 WHERE k = {key}") for key in reversed(keys)],
+        w.query("COMMIT")],
     "INSERT": lambda n, keys: [
         w.query("INSERT INTO added VALUES " + ", ".join(f"({key}, {n})" for key in keys))],
     "COPY": lambda n, keys: [
