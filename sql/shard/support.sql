@@ -22,15 +22,17 @@ CREATE INDEX IF NOT EXISTS decisions_decided_at_idx ON meridian.decisions (decid
 -- given the transaction up before. pg_prepared_xacts.owner is the current role, which a function with
 -- its owner's rights finds in the setting.
 CREATE OR REPLACE FUNCTION meridian.decide(transaction_name text) RETURNS void
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
   INSERT INTO meridian.decisions (name, owner, committed)
   VALUES (transaction_name,
           CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END,
           true);
   -- A decision that a crash could take back would leave the others committed without this one.
-  SELECT set_config('synchronous_commit', 'on', true)
-  WHERE current_setting('synchronous_commit') = 'off';
-$$;
+  IF current_setting('synchronous_commit') = 'off' THEN
+    PERFORM set_config('synchronous_commit', 'on', true);
+  END IF;
+END $$;
 GRANT EXECUTE ON FUNCTION meridian.decide(text) TO PUBLIC;
 
 -- Recovery: how the transaction has ended; where nobody has decided, it has not, for good. Waits for
