@@ -17,6 +17,7 @@ FAST_CONTROL = {"catalog_poll_interval": "100ms", "node_check_interval": "100ms"
 
 # n: which transaction. Each has one row per shard where there are rows before it.
 _TABLES = """
+CREATE ROLE clerk ROLE app;
 SET ROLE app;
 CREATE TABLE balances (k bigint PRIMARY KEY, n int, v int NOT NULL DEFAULT 0);
 CREATE TABLE doomed (k bigint PRIMARY KEY, n int);
@@ -28,6 +29,7 @@ CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
   'BEGIN RAISE EXCEPTION ''refused at the end'' USING ERRCODE = ''23514''; END';
 CREATE CONSTRAINT TRIGGER at_the_end AFTER INSERT ON refused DEFERRABLE INITIALLY DEFERRED
   FOR EACH ROW EXECUTE FUNCTION refuse();
+GRANT ALL ON balances, refused TO clerk;
 """
 
 # Which transactions a shard has.
@@ -182,6 +184,13 @@ KINDS = {
         w.query("LISTEN news"), w.query("BEGIN"),
         *[w.query(f"UPDATE balances SET v = 1 WHERE k = {key}") for key in reversed(keys)],
         w.query("COMMIT")],
+    "as another role": lambda n, keys: [
+        w.query("BEGIN"), w.query("SET LOCAL ROLE clerk"),
+        *[w.query(f"UPDATE balances SET v = 1 WHERE k = {key}") for key in keys],
+        w.query("COMMIT")],
+    "told when decided": lambda n, keys: [
+        w.query("SET meridian.commit_returns = 'decided'"),
+        w.query(f"UPDATE balances SET v = 1 WHERE n = {n}")],
     "INSERT": lambda n, keys: [
         w.query("INSERT INTO added VALUES " + ", ".join(f"({key}, {n})" for key in keys))],
     "COPY": lambda n, keys: [

@@ -19,14 +19,16 @@ DECIDED = {"commit.decided", "commit.finish_sent", "commit.finished_one", "commi
 ANOTHER = "the server of another"
 SERVERS = {"the server of the lead": "s1", ANOTHER: "s3"}
 SERVER_DEATHS = [signal.SIGKILL, signal.SIGQUIT]  # in turn
-TRANSACTIONS = 300
+TRANSACTIONS = 400
 
 
 @pytest.fixture(scope="module")
 def writes():
     # Twice as many: a client that has just left may still be counted where it was.
     settings = {"workers": 2 * len(KINDS), "control": FAST_CONTROL}
-    with Cluster(shards=3, oracle=False, proxy_settings=settings) as cluster:
+    # All that the proxies leave that are killed may be prepared at once.
+    with Cluster(shards=3, oracle=False, proxy_settings=settings,
+                 server_settings={"max_prepared_transactions": TRANSACTIONS}) as cluster:
         yield Writes(cluster, TRANSACTIONS)
 
 
@@ -103,7 +105,9 @@ def killed(writes):
 @pytest.mark.parametrize("point", POINTS)
 def test_the_proxy_dies(writes, killed, point):
     check(writes, point, "the proxy", killed[point])
-    assert {write.told for write in killed[point]} == {"closed"}
+    early = {write.told for write in killed[point] if write.kind == "told when decided"}
+    assert early <= ({"closed", "committed"} if point in DECIDED else {"closed"})
+    assert {write.told for write in killed[point] if write.kind != "told when decided"} == {"closed"}
 
 
 @pytest.mark.slow
