@@ -27,16 +27,33 @@ absl::Status SetDistributionKey(Settings& settings, std::string_view value, cons
   return absl::OkStatus();
 }
 
+absl::Status InvalidValue(std::string_view name, std::string_view value, std::string values) {
+  return SqlStatus(
+      sqlstate::kInvalidParameterValue,
+      "invalid value for parameter \"" + std::string(name) + "\": \"" + std::string(value) + "\"",
+      "Available values: " + values + ".");
+}
+
 // A setting of two words, of which `no` is the default.
 absl::Status SetWord(bool& setting, std::string_view name, std::string_view value,
                      std::string_view yes, std::string_view no) {
   if (value != yes && value != no && !value.empty()) {
-    return SqlStatus(
-        sqlstate::kInvalidParameterValue,
-        "invalid value for parameter \"" + std::string(name) + "\": \"" + std::string(value) + "\"",
-        "Available values: " + std::string(no) + ", " + std::string(yes) + ".");
+    return InvalidValue(name, value, std::string(no) + ", " + std::string(yes));
   }
   setting = value == yes;
+  return absl::OkStatus();
+}
+
+constexpr std::string_view kSnapshot = "meridian.snapshot";
+constexpr std::string_view kSnapshotModes[] = {"transaction", "consistent", "local"};
+
+absl::Status SetSnapshot(Settings& settings, std::string_view value, const Router&) {
+  if (value.empty()) value = kSnapshotModes[0];
+  const auto* const found = std::find(std::begin(kSnapshotModes), std::end(kSnapshotModes), value);
+  if (found == std::end(kSnapshotModes)) {
+    return InvalidValue(kSnapshot, value, "transaction, consistent, local");
+  }
+  settings.snapshot = static_cast<SnapshotMode>(found - std::begin(kSnapshotModes));
   return absl::OkStatus();
 }
 
@@ -72,6 +89,12 @@ constexpr MeridianSetting kSettings[] = {
      [](Settings& settings, const Settings& from) {
        settings.commit_returns_decided = from.commit_returns_decided;
      }},
+    {kSnapshot,
+     [](const Settings& settings) {
+       return std::string(kSnapshotModes[static_cast<size_t>(settings.snapshot)]);
+     },
+     SetSnapshot,
+     [](Settings& settings, const Settings& from) { settings.snapshot = from.snapshot; }},
 };
 
 }  // namespace

@@ -4,12 +4,20 @@
 #include <absl/status/status.h>
 #include <absl/types/span.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "router/router.h"
 
 namespace meridian {
+
+// meridian.snapshot: which snapshots of several shards belong together.
+enum class SnapshotMode : uint8_t {
+  kTransaction,  // those of a transaction in REPEATABLE READ
+  kConsistent,   // ... and of a single statement that reads several shards
+  kLocal,        // none
+};
 
 struct MeridianSettings {
   std::string shard;             // empty: not set
@@ -18,6 +26,7 @@ struct MeridianSettings {
   bool best_effort_commit = false;
   // meridian.commit_returns: "decided" instead of "done".
   bool commit_returns_decided = false;
+  SnapshotMode snapshot = SnapshotMode::kTransaction;
   friend bool operator==(const MeridianSettings&, const MeridianSettings&) = default;
 };
 

@@ -97,6 +97,11 @@ void Session::OnServerFailed(const absl::Status& status) {
 }
 
 absl::StatusOr<Session::Participant*> Session::Enlist(ShardIndex shard, Join join) {
+  if (join == Join::kTransaction && (gate_ != nullptr || WantsSnapshots())) {
+    absl::Status error;
+    if (TakeSnapshots(&error) == Progress::kBlocked) return nullptr;
+    if (!error.ok()) return error;
+  }
   // One server at a time: answers of the one before must be through first.
   Participant* participant = FindParticipant(shard);
   if (!pending_.empty() && (participant == nullptr || participant->server != active_)) {
@@ -206,17 +211,49 @@ absl::Status Session::CheckRunnable(const Statement& statement,
       "Call them before COMMIT, use INSERT ... RETURNING, or pool_mode session.");
 }
 
-// PostgreSQL finds dangerous structures of serializable transactions within one server only.
-absl::Status Session::CheckIsolation() const {
+// What the open transaction runs in, as far as the session's own words say it; in lower case.
+std::string Session::IsolationLevel() const {
   std::string level;
   if (transaction_.open()) level = transaction_.IsolationLevel();
   if (level.empty()) {
     const std::string* const setting = settings_->Find("default_transaction_isolation");
     if (setting != nullptr) level = *setting;
   }
-  if (level != "serializable") return absl::OkStatus();
+  return level;
+}
+
+// PostgreSQL finds dangerous structures of serializable transactions within one server only.
+absl::Status Session::CheckIsolation() const {
+  if (IsolationLevel() != "serializable") return absl::OkStatus();
   return Refused("a serializable transaction cannot use several shards",
                  "Use REPEATABLE READ, and SELECT ... FOR UPDATE for what must not change.");
+}
+
+// Whether the next statement is the first of a transaction whose snapshots must belong together:
+// then all shards join now, since later there is no way back to this moment.
+bool Session::WantsSnapshots() const {
+  return transaction_.open() && !transaction_.failed() && ParticipantsInTransaction() == 0 &&
+         host_.router().map().shards().size() > 1 && meridian_.shard.empty() &&
+         meridian_.distribution_key.empty() && meridian_.snapshot != SnapshotMode::kLocal &&
+         IsolationLevel() == "repeatable read";
+}
+
+Session::Progress Session::TakeSnapshots(absl::Status* error) {
+  if (gate_ == nullptr) {
+    const ShardSet shards = host_.router().map().AllShards();
+    if (EnlistAll(shards, error) == Progress::kBlocked) return Progress::kBlocked;
+    if (!error->ok()) return Progress::kDone;
+    gate_ = std::make_unique<SnapshotGate>(transaction_.JoinText());
+    shards.ForEach([&](ShardIndex shard) { gate_->Add(*FindParticipant(shard)->server); });
+    gate_->Start();
+  }
+  if (!gate_->done()) return Progress::kBlocked;
+  if (gate_->error()) *error = ToStatus(*gate_->error());
+  gate_.reset();
+  for (Participant& participant : participants_) {
+    participant.in_transaction = participant.server->transaction_status != wire::kIdle;
+  }
+  return Progress::kDone;
 }
 
 }  // namespace meridian

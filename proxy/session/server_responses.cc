@@ -41,6 +41,8 @@ void Session::OnServerBytes(Server& server, std::string_view bytes) {
       ending_->OnEvent(server, event);
     } else if (aborts_ != nullptr && aborts_->Has(server)) {
       aborts_->OnEvent(server, event);
+    } else if (gate_ != nullptr && gate_->Has(server)) {
+      gate_->OnEvent(server, event);
     } else if (active_ == &server && !pending_.empty()) {
       OnPendingEvent(server, event);
     } else {
@@ -422,6 +424,11 @@ void Session::OnServerClosed(Server& server, const SqlError& reason) {
     // It comes to an end on the others; then the session does, where it has lost what was its own.
     if (pinned) lost_pin_ = std::make_unique<const SqlError>(error);
     ending_->OnClosed(server, error);
+    GoOn();
+    return;
+  }
+  if (gate_ != nullptr && !pinned) {
+    gate_->OnClosed(server, error);  // nothing was done yet
     GoOn();
     return;
   }

@@ -264,8 +264,8 @@ void Session::CloseNow() {
   if (waiting_) host_.pools().Forget(*this);
   waiting_ = false;
   const bool busy = fanout_ != nullptr || broadcast_ != nullptr || ending_ != nullptr ||
-                    aborts_ != nullptr || batch_server_ != nullptr || copy_in_ != nullptr ||
-                    copy_left_ > 0;
+                    aborts_ != nullptr || gate_ != nullptr || batch_server_ != nullptr ||
+                    copy_in_ != nullptr || copy_left_ > 0;
   for (const Participant& participant : participants_) {
     Server& server = *participant.server;
     server.owner = nullptr;
@@ -286,6 +286,7 @@ void Session::CloseNow() {
   broadcast_.reset();
   ending_.reset();
   aborts_.reset();
+  gate_.reset();
   participants_.clear();
   pending_.clear();
   script_.reset();
@@ -316,7 +317,8 @@ bool Session::owes_answer() const {
 bool Session::CancelRunning() {
   bool running = false;
   for (const Participant& participant : participants_) {
-    if (fanout_ != nullptr || (active_ == participant.server && !pending_.empty())) {
+    if (fanout_ != nullptr || gate_ != nullptr ||
+        (active_ == participant.server && !pending_.empty())) {
       host_.CancelServer(*participant.server);
       running = true;
     }
@@ -355,8 +357,8 @@ bool Session::OnCancel() {
 // with the input.
 void Session::OnIdle() {
   if (closing_ || !pending_.empty() || fanout_ != nullptr || broadcast_ != nullptr ||
-      ending_ != nullptr || aborts_ != nullptr || fanout_result_ || script_ != nullptr ||
-      waiting_ || copy_to_ != nullptr) {
+      ending_ != nullptr || aborts_ != nullptr || gate_ != nullptr || fanout_result_ ||
+      script_ != nullptr || waiting_ || copy_to_ != nullptr) {
     return;
   }
   if (batch_open_) return;

@@ -29,6 +29,7 @@
 #include "proxy/session/pending.h"
 #include "proxy/session/prepared_text.h"
 #include "proxy/session/session_host.h"
+#include "proxy/session/snapshot_gate.h"
 #include "proxy/session/transaction.h"
 #include "proxy/session/transaction_end.h"
 #include "proxy/wire/frontend_messages.h"
@@ -236,7 +237,10 @@ class Session final : public ServerOwner, public PoolClient {
   // Where a statement goes that names no shard.
   ShardIndex PreferredShard(const Statement& statement) const;
   // Whether the statement may run there now.
+  std::string IsolationLevel() const;
   absl::Status CheckIsolation() const;
+  bool WantsSnapshots() const;
+  Progress TakeSnapshots(absl::Status* error);
   absl::Status CheckRunnable(const Statement& statement, const Participant& participant) const;
 
   // --- simple_query.cc
@@ -244,6 +248,7 @@ class Session final : public ServerOwner, public PoolClient {
   Progress RunSingle(std::string_view message, const Analysis& analysis);
   bool SendScriptWhole(std::string_view message, std::string_view text, const Analysis& analysis,
                        Progress* progress);
+  bool BeginsOnOneServer(std::string_view begin) const;
   // Whether what follows may have another context: search_path, role, ...
   bool ChangesContext(const Statement& statement) const;
   Progress StartScript(std::string_view text);
@@ -321,6 +326,7 @@ class Session final : public ServerOwner, public PoolClient {
   // --- session_fanout.cc
   absl::Status CheckFanout(const Statement& statement, const Decision& decision) const;
   Progress EnlistAll(const ShardSet& shards, absl::Status* error);
+  Progress ReadyAll(const Statement& statement, const Decision& decision, absl::Status* error);
   Progress StartFanout(const Unit& unit, const Decision& decision);
   void MakeFanout(const Statement& statement, const Decision& decision, Fanout::Options options);
   void AddBranch(const Statement& statement, Route route, ShardIndex shard, std::string request);
@@ -451,6 +457,7 @@ class Session final : public ServerOwner, public PoolClient {
   enum class CopyFanout : uint8_t { kNone, kSimple, kExtended };
   CopyFanout copy_fanout_ = CopyFanout::kNone;
   std::unique_ptr<Broadcast> broadcast_;
+  std::unique_ptr<SnapshotGate> gate_;
   std::unique_ptr<Broadcast> aborts_;  // ROLLBACK to the others, after an error on one
   std::unique_ptr<TransactionEnd> ending_;
   bool end_told_ = false;  // the client knows how ending_ ends, though it goes on

@@ -128,9 +128,25 @@ Session::Progress Session::EnlistAll(const ShardSet& shards, absl::Status* error
   return progress;
 }
 
+// The same, with snapshots that belong together where that is wanted.
+Session::Progress Session::ReadyAll(const Statement& statement, const Decision& decision,
+                                    absl::Status* error) {
+  if (meridian_.snapshot == SnapshotMode::kConsistent && decision.route == Route::kConcat &&
+      !transaction_.open() && pin_ == PinReason::kNone) {
+    transaction_.Begin(statement.writes ? "BEGIN ISOLATION LEVEL REPEATABLE READ"
+                                        : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+                       true, settings_, meridian_, host_.settings().Empty());
+  }
+  if (gate_ != nullptr || WantsSnapshots()) {
+    if (TakeSnapshots(error) == Progress::kBlocked) return Progress::kBlocked;
+    if (!error->ok()) return Progress::kDone;
+  }
+  return EnlistAll(decision.shards, error);
+}
+
 Session::Progress Session::StartFanout(const Unit& unit, const Decision& decision) {
   absl::Status status = CheckFanout(unit.statement, decision);
-  if (status.ok() && EnlistAll(decision.shards, &status) == Progress::kBlocked) {
+  if (status.ok() && ReadyAll(unit.statement, decision, &status) == Progress::kBlocked) {
     return Progress::kBlocked;
   }
   Fanout::Options options = OptionsOf(unit.statement, decision);
@@ -145,6 +161,10 @@ Session::Progress Session::StartFanout(const Unit& unit, const Decision& decisio
       options.row_order = RowOrder(inserts);
       options.describe_with_rows = true;
     }
+  }
+  if (!status.ok() && transaction_.implicit() && script_ == nullptr) {
+    fanout_result_ = status;
+    return TakeFanoutResult(unit.final);
   }
   if (!status.ok()) {
     FailUnit(status, unit.final);
@@ -303,7 +323,7 @@ Session::Progress Session::ExecuteFanout(const Portal& portal, uint32_t max_rows
     status = Refused("a row limit on a statement that runs on several shards is not supported",
                      "Fetch all rows: set the fetch size and the maximum of rows to 0.");
   }
-  if (status.ok() && EnlistAll(decision->shards, &status) == Progress::kBlocked) {
+  if (status.ok() && ReadyAll(statement, *decision, &status) == Progress::kBlocked) {
     return Progress::kBlocked;
   }
   if (status.ok()) status = StartPortal(portal, bind, statement, *decision);

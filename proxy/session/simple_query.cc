@@ -88,6 +88,9 @@ bool Session::SendScriptWhole(std::string_view message, std::string_view text,
     if (context_changes) return false;  // planned for a search_path that will be another one
     context_changes = ChangesContext(statement);
     if (!CanTravelInScript(statement) || !CheckSetting(statement).ok()) return false;
+    if (statement.verb == Verb::kBegin || statement.verb == Verb::kSetTransaction) {
+      if (!BeginsOnOneServer(text.substr(part.range.begin, part.range.size()))) return false;
+    }
     if (statement.reads_sequence_state && !writes) return false;
     draws |= statement.reads_sequence_state || statement.verb == Verb::kBegin;
     writes |= statement.writes;
@@ -133,6 +136,16 @@ bool Session::SendScriptWhole(std::string_view message, std::string_view text,
   ++(*participant)->server->queries;
   active_ = (*participant)->server;
   return true;
+}
+
+// Whether a transaction that begins so may be opened by the server itself: not one whose snapshots
+// on all shards must belong together.
+bool Session::BeginsOnOneServer(std::string_view begin) const {
+  if (host_.router().map().shards().size() == 1) return true;
+  Transaction transaction;
+  transaction.Begin(begin, false, settings_, meridian_, host_.settings().Empty());
+  const std::string level = transaction.IsolationLevel();
+  return level.empty() ? IsolationLevel().empty() : level == "read committed";
 }
 
 bool Session::ChangesContext(const Statement& statement) const {

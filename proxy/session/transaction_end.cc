@@ -68,7 +68,8 @@ void TransactionEnd::Commit() {
     } else if (prepares && branch.lead) {
       Send(branch, "SELECT meridian.decide('" + name_ + "')");
     } else if (prepares) {
-      Send(branch, "PREPARE TRANSACTION '" + name_ + "'");
+      Send(branch, "LOCK TABLE meridian.snapshot_gate IN ROW EXCLUSIVE MODE;PREPARE TRANSACTION '" +
+                       name_ + "'");
       branch.prepared = true;
     }
   }
@@ -122,8 +123,8 @@ void TransactionEnd::OnError(Branch& branch, SqlError error) {
     case Phase::kPrepare:
     case Phase::kDecide:
       branch.prepared = false;  // it has rolled back
-      Fail(phase_ == Phase::kPrepare && branch.lead ? NotRecorded(branch, error)
-                                                    : std::move(error));
+      Fail(phase_ == Phase::kPrepare && !name_.empty() ? NotReady(branch, error)
+                                                       : std::move(error));
       break;
     case Phase::kFinish:
       if (!branch.part.wrote) break;
@@ -252,18 +253,19 @@ SqlError TransactionEnd::NotTold(const Branch& branch, const std::string& reason
           .hint = "Meridian commits it there as soon as the shard answers."};
 }
 
-// The lead's answer to meridian.decide.
-SqlError TransactionEnd::NotRecorded(const Branch& lead, const SqlError& reason) {
-  if (reason.sqlstate == kUniqueViolation) {
+// The answer to meridian.decide, or to PREPARE TRANSACTION and what it needs.
+SqlError TransactionEnd::NotReady(const Branch& branch, const SqlError& reason) {
+  if (branch.lead && reason.sqlstate == kUniqueViolation) {
     return {.sqlstate = std::string(kSerializationFailure),
             .message =
                 "the transaction was rolled back by the recovery, since its COMMIT took too long",
             .detail = {},
             .hint = "Run it again."};
   }
-  if (reason.sqlstate == kInvalidSchemaName || reason.sqlstate == sqlstate::kUndefinedFunction) {
+  if (reason.sqlstate == kInvalidSchemaName || reason.sqlstate == sqlstate::kUndefinedFunction ||
+      reason.sqlstate == sqlstate::kUndefinedTable) {
     return {.sqlstate = std::string(sqlstate::kObjectNotInPrerequisiteState),
-            .message = "shard \"" + lead.shard +
+            .message = "shard \"" + branch.shard +
                        "\" is not ready for transactions that write on several shards",
             .detail = reason.message + ".",
             .hint =

@@ -108,7 +108,7 @@ class TransactionEnd {
   void StartAbort();
   void End(Outcome outcome);
   SqlError NotTold(const Branch& branch, const std::string& reason) const;
-  static SqlError NotRecorded(const Branch& lead, const SqlError& reason);
+  static SqlError NotReady(const Branch& branch, const SqlError& reason);
   void FailInPart(const Branch& branch, const SqlError& reason);
   static SqlError LeadIsLost(const Branch& lead, const SqlError& reason);
 

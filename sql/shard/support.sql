@@ -18,6 +18,11 @@ CREATE TABLE IF NOT EXISTS meridian.decisions (
 GRANT SELECT ON meridian.decisions TO PUBLIC;  -- pg_dump by the database's owner reads every table
 CREATE INDEX IF NOT EXISTS decisions_decided_at_idx ON meridian.decisions (decided_at);
 
+-- Never has rows: transactions that commit on several shards, and those that take snapshots of several,
+-- lock it against each other (proxy/session/snapshot_gate.h). The right to lock it is that to delete.
+CREATE TABLE IF NOT EXISTS meridian.snapshot_gate ();
+GRANT SELECT, DELETE ON meridian.snapshot_gate TO PUBLIC;
+
 -- In the transaction that leads: it is committed if this is. Fails with 23505 where the recovery has
 -- given the transaction up before. pg_prepared_xacts.owner is the current role, which a function with
 -- its owner's rights finds in the setting.
@@ -28,6 +33,8 @@ BEGIN
   VALUES (transaction_name,
           CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END,
           true);
+  -- See proxy/session/snapshot_gate.h.
+  LOCK TABLE meridian.snapshot_gate IN ROW EXCLUSIVE MODE;
   -- A decision that a crash could take back would leave the others committed without this one.
   IF current_setting('synchronous_commit') = 'off' THEN
     PERFORM set_config('synchronous_commit', 'on', true);
