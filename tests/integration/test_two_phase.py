@@ -18,6 +18,7 @@ SET ROLE app;
 CREATE TABLE audited (k bigint PRIMARY KEY, bad boolean NOT NULL DEFAULT false);
 CREATE FUNCTION at_the_end() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+  IF NEW.k < 0 THEN PERFORM 1 FROM no_such_table; END IF;
   IF NEW.bad THEN RAISE EXCEPTION 'too bad' USING ERRCODE = '23514'; END IF;
   IF {sleeps} AND NEW.k = (SELECT min(k) FROM audited) THEN PERFORM pg_sleep(0.7); END IF;
   RETURN NULL;
@@ -96,6 +97,33 @@ def test_killing_the_client_waits_for_the_end(audited):
     assert messages[-1].sqlstate == "57P01"
     assert prepared(audited) == []
     assert sum(audited.rows_per_shard("audited").values()) == 40
+
+
+def test_an_error_of_a_deferred_trigger_is_told_as_it_is(audited):
+    with audited.connect() as connection:
+        with pytest.raises(psycopg.errors.UndefinedTable) as raised:
+            connection.execute(insert(range(-20, 0)))
+        assert "no_such_table" in raised.value.diag.message_primary
+    assert sum(audited.rows_per_shard("audited").values()) == 0
+
+
+@pytest.mark.parametrize("shard", [0, 1])
+def test_a_shard_without_what_it_needs_is_named(audited, shard):
+    on_shard = lambda sql: audited.shards[shard].execute(sql, audited.database)
+    on_shard("ALTER SCHEMA meridian RENAME TO elsewhere")
+    try:
+        with audited.connect() as connection:
+            with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState) as raised:
+                connection.execute(insert(range(1, 31)))
+            assert f'shard "s{shard + 1}" is not ready' in raised.value.diag.message_primary
+            with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
+                connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+                connection.execute("SELECT bad FROM audited")
+    finally:
+        # What was missing may have been made anew meanwhile.
+        on_shard("DROP SCHEMA IF EXISTS meridian CASCADE")
+        on_shard("ALTER SCHEMA elsewhere RENAME TO meridian")
+    assert sum(audited.rows_per_shard("audited").values()) == 0
 
 
 def test_show_transactions(audited):
