@@ -61,6 +61,7 @@ def test_dirty_write_never(two, level):
     first, second, x, y = two
     begin(first, level)
     begin(second, level)
+    assert both(second, x, y) == [0, 0]  # its snapshots are of now, where it has any
     write(first, x, 1)
     errors = []
 
