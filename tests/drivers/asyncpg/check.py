@@ -73,14 +73,18 @@ async def cursor(connection):
 
 @check
 async def executemany(connection):
-    """One batch, so one transaction: on one shard as ever, on several refused as a whole."""
+    """One batch, so one transaction, on one shard as on several."""
     await connection.executemany("UPDATE kv SET n = n + $1 WHERE k = 15", [(n,) for n in range(-20, 21)])
     assert await connection.fetchval("SELECT n FROM kv WHERE k = 15") == 5
+    keys = [(key,) for key in range(1, 50)]
+    await connection.executemany("UPDATE kv SET n = n + 1000 WHERE k = $1", keys)
+    assert await connection.fetchval("SELECT n FROM kv WHERE k = 3") == 1003
+    await connection.executemany("UPDATE kv SET n = n - 1000 WHERE k = $1", keys)
     try:
-        await connection.executemany("UPDATE kv SET n = 0 WHERE k = $1", [(key,) for key in range(1, 50)])
-        raise AssertionError("not refused")
-    except asyncpg.FeatureNotSupportedError:
-        assert await connection.fetchval("SELECT n FROM kv WHERE k = 3") == 3
+        await connection.executemany("INSERT INTO kv VALUES ($1, 'many', 0)", [(key,) for key in range(920_000, 920_020)] + [(3,)])
+        raise AssertionError("not an error")
+    except asyncpg.UniqueViolationError:
+        assert await connection.fetch("SELECT * FROM kv WHERE k >= 920000") == []
 
 
 @check
