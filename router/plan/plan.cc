@@ -178,10 +178,10 @@ void PlanQuery(const Node& node, TextRange range, Planning* planning, Statement*
       }
     }
     const std::string why = WhyNotConcat(node, query, *planning);
-    if (why.empty()) {
-      program->several = RouteProgram::Several::kConcat;
-    } else {
+    if (!why.empty()) {
       program->several_refusal = RefuseSeveralShards(why, FirstSharded(query));
+    } else if (query.locked_reference_table.empty()) {
+      program->several = RouteProgram::Several::kConcat;
     }
     if (!query.locked_reference_table.empty()) {
       program->several_refusal =

@@ -37,7 +37,6 @@ std::string WhyNotConcatClause(const SelectView& select) {
   if (!select.order_by().empty()) return "has ORDER BY";
   if (select.limit() || select.offset()) return "has LIMIT or OFFSET";
   if (select.into()) return "has INTO";
-  if (!select.locking().empty()) return "locks rows";
   return {};
 }
 

@@ -186,3 +186,38 @@ def test_serializable_on_one_shard_is_postgresqls(two):
     with pytest.raises(psycopg.errors.SerializationFailure):
         write(second, x, 2)
     second.execute("ROLLBACK")
+
+
+def test_select_for_update_locks_on_all_shards(two):
+    """Until the transaction ends; then both may go on."""
+    first, second, x, y = two
+    first.execute("BEGIN")
+    assert len(first.execute("SELECT k FROM kv FOR UPDATE").fetchall()) == 50
+    for key in (x, y):
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            second.execute(f"SELECT v FROM kv WHERE k = {key} FOR UPDATE NOWAIT")
+    assert second.execute("SELECT k FROM kv FOR UPDATE SKIP LOCKED").fetchall() == []
+    write(first, x, 1)
+    first.execute("COMMIT")
+    assert len(second.execute("SELECT k FROM kv FOR UPDATE NOWAIT").fetchall()) == 50
+    assert both(second, x, y) == [1, 0]
+
+
+@pytest.mark.parametrize("setting, error", [
+    ("lock_timeout", psycopg.errors.LockNotAvailable),
+    ("statement_timeout", psycopg.errors.QueryCanceled)])
+@pytest.mark.parametrize("sql", ["UPDATE kv SET v = 7 WHERE k = {y}", "UPDATE kv SET v = 7",
+                                 "SELECT v FROM kv FOR UPDATE"])
+def test_timeouts_pass_through(two, setting, error, sql):
+    """In a transaction that has joined both shards, on the shard where the lock is."""
+    first, second, x, y = two
+    second.execute("BEGIN")
+    write(second, y, 1)
+    first.execute("BEGIN")
+    first.execute(f"SET LOCAL {setting} = '200ms'")
+    write(first, x, 1)
+    with pytest.raises(error):
+        first.execute(sql.format(y=y))
+    second.execute("COMMIT")  # which did not wait for the other's ROLLBACK, and lost nothing
+    first.execute("ROLLBACK")
+    assert both(first, x, y) == [0, 1]
