@@ -29,10 +29,11 @@ GRANT SELECT, DELETE ON meridian.snapshot_gate TO PUBLIC;
 CREATE OR REPLACE FUNCTION meridian.decide(transaction_name text) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  INSERT INTO meridian.decisions (name, owner, committed)
+  -- Not now(), when the transaction began: a record is deleted an hour after the decision.
+  INSERT INTO meridian.decisions (name, owner, committed, decided_at)
   VALUES (transaction_name,
           CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END,
-          true);
+          true, clock_timestamp());
   -- See proxy/session/snapshot_gate.h.
   LOCK TABLE meridian.snapshot_gate IN ROW EXCLUSIVE MODE;
   -- A decision that a crash could take back would leave the others committed without this one.

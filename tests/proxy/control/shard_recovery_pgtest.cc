@@ -236,6 +236,18 @@ TEST_F(RecordsTest, GoAnHourAfterNobodyNeedsThem) {
   EXPECT_THAT(Records("s1"), ElementsAre(young));
 }
 
+// Not as the BEGIN of a long transaction.
+TEST_F(RecordsTest, AreAsOldAsTheDecision) {
+  const std::string name = Name(1, "s1");
+  auto lead = Sql("s1");
+  lead.Query("BEGIN");
+  lead.Query("SELECT pg_sleep(0.01)");
+  lead.Query(fmt::format("SELECT meridian.decide('{}')", name));
+  EXPECT_EQ(lead.Query("SELECT decided_at - now() >= '10 ms' FROM meridian.decisions").at(0, 0),
+            "t");
+  lead.Query("COMMIT");
+}
+
 TEST_F(RecordsTest, StayWhileAShardCannotBeAsked) {
   Decide("s1", Name(1, "s1"));
   Age("s1");
