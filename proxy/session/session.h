@@ -361,6 +361,7 @@ class Session final : public ServerOwner, public PoolClient {
   Progress EndTransaction(std::string_view command, bool chain, absl::StatusOr<std::string>* tag);
   Progress CloseTransaction(bool commit, bool chain, absl::StatusOr<std::string>* tag);
   absl::StatusOr<std::string> TakeEnd(bool chain);
+  std::string SqlBeforePrepare() const;
   SqlError EndOfLostSession() const;
   void FinishTransaction(bool committed, bool chain);
   void AbortOthers();

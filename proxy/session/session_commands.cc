@@ -6,6 +6,7 @@
 #include "proxy/session/statement_kinds.h"
 #include "proxy/wire/message_writer.h"
 #include "sharding/ascii.h"
+#include "sharding/quote.h"
 
 namespace meridian {
 namespace {
@@ -243,7 +244,8 @@ Session::Progress Session::CloseTransaction(bool commit, bool chain,
                                             absl::StatusOr<std::string>* tag) {
   if (ending_ == nullptr) {
     if (!pending_.empty()) return Progress::kBlocked;
-    ending_ = std::make_unique<TransactionEnd>(host_, meridian_.best_effort_commit);
+    ending_ =
+        std::make_unique<TransactionEnd>(host_, meridian_.best_effort_commit, SqlBeforePrepare());
     const auto& shards = host_.router().map().shards();
     for (const Participant& participant : participants_) {
       if (!participant.in_transaction) continue;
@@ -266,6 +268,15 @@ Session::Progress Session::CloseTransaction(bool commit, bool chain,
   }
   *tag = TakeEnd(chain);
   return Progress::kDone;
+}
+
+// COMMIT PREPARED is for the role that has prepared, and SET LOCAL ROLE is over by then: so the
+// role that comes behind it prepares, once all that is left to do in the other's name is done.
+std::string Session::SqlBeforePrepare() const {
+  if (transaction_.local()->Find("role") == nullptr) return {};
+  const std::string* const role = settings_->Find("role");
+  return "SET CONSTRAINTS ALL IMMEDIATE;SET LOCAL role TO " +
+         (role == nullptr ? "DEFAULT" : QuoteLiteral(*role)) + ";";
 }
 
 // Its last word must not be taken for a rollback where there was none.

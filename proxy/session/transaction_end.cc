@@ -66,9 +66,11 @@ void TransactionEnd::Commit() {
     if (!branch.part.wrote) {
       if (!branch.part.locked) Send(branch, "COMMIT");
     } else if (prepares && branch.lead) {
-      Send(branch, "SELECT meridian.decide('" + name_ + "')");
+      Send(branch, before_prepare_ + "SELECT meridian.decide('" + name_ + "')");
     } else if (prepares) {
-      Send(branch, "LOCK TABLE meridian.snapshot_gate IN ROW EXCLUSIVE MODE;PREPARE TRANSACTION '" +
+      Send(branch, before_prepare_ +
+                       "LOCK TABLE meridian.snapshot_gate IN ROW EXCLUSIVE MODE;"
+                       "PREPARE TRANSACTION '" +
                        name_ + "'");
       branch.prepared = true;
     }
@@ -255,7 +257,8 @@ SqlError TransactionEnd::NotTold(const Branch& branch, const std::string& reason
 
 // The answer to meridian.decide, or to PREPARE TRANSACTION and what it needs.
 SqlError TransactionEnd::NotReady(const Branch& branch, const SqlError& reason) {
-  if (branch.lead && reason.sqlstate == kUniqueViolation) {
+  if (branch.lead && reason.sqlstate == kUniqueViolation &&
+      reason.message.find("decisions_pkey") != std::string::npos) {
     return {.sqlstate = std::string(kSerializationFailure),
             .message =
                 "the transaction was rolled back by the recovery, since its COMMIT took too long",

@@ -40,8 +40,10 @@ class TransactionEnd {
     kUnknown,     // the lead's answer is lost
   };
 
-  // `best_effort`: no PREPARE.
-  TransactionEnd(SessionHost& host, bool best_effort) : host_(host), best_effort_(best_effort) {}
+  // `best_effort`: no PREPARE. `before_prepare`: SQL for all that have written, with a semicolon;
+  // or empty.
+  TransactionEnd(SessionHost& host, bool best_effort, std::string before_prepare)
+      : host_(host), best_effort_(best_effort), before_prepare_(std::move(before_prepare)) {}
   ~TransactionEnd();
   TransactionEnd(const TransactionEnd&) = delete;
   TransactionEnd& operator=(const TransactionEnd&) = delete;
@@ -114,6 +116,7 @@ class TransactionEnd {
 
   SessionHost& host_;
   const bool best_effort_;
+  const std::string before_prepare_;
   absl::InlinedVector<Branch, 4> branches_;
   bool several_wrote_ = false;  // so that it takes two phases
   bool started_ = false;

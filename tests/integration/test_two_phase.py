@@ -73,6 +73,43 @@ def test_all_or_nothing(audited):
     assert prepared(audited) == []
 
 
+@pytest.fixture
+def writer(audited):
+    for shard in audited.shards:
+        shard.execute("CREATE ROLE writer; GRANT writer TO app", audited.database)
+        shard.execute("GRANT ALL ON audited TO writer", audited.database)
+    yield
+    for shard in audited.shards:
+        shard.execute("REVOKE ALL ON audited FROM writer", audited.database)
+        shard.execute("DROP ROLE writer", audited.database)
+
+
+@pytest.mark.parametrize("become", [["SET LOCAL ROLE writer"], ["SET ROLE writer"],
+                                    ["SET ROLE writer", "SET LOCAL ROLE app"],
+                                    ["SELECT set_config('role', 'writer', true)"]])
+def test_another_role(audited, writer, become):
+    """COMMIT PREPARED is for the role that has prepared, and SET LOCAL ends before it."""
+    with audited.connect() as connection:
+        notices = []
+        connection.add_notice_handler(lambda notice: notices.append(notice.message_primary))
+        for commit in ("COMMIT", "ROLLBACK", "COMMIT"):
+            connection.execute("BEGIN")
+            for sql in become:
+                connection.execute(sql)
+            connection.execute(insert(range(1, 31)))
+            connection.execute(commit)
+            assert (notices, prepared(audited)) == ([], [])
+            connection.execute("RESET ROLE")
+            connection.execute("TRUNCATE audited")
+        connection.execute("BEGIN")
+        for sql in become:
+            connection.execute(sql)
+        connection.execute(insert(range(1, 31), bad={1, 2, 3, 4, 5, 6, 7, 8}))
+        with pytest.raises(psycopg.errors.CheckViolation):
+            connection.execute("COMMIT")
+    assert sum(audited.rows_per_shard("audited").values()) == 0
+
+
 @pytest.mark.parametrize("how", ["close", "reset"])
 def test_a_client_that_vanishes_leaves_no_prepared_transaction(audited, how):
     connection = w.Wire("127.0.0.1", audited.proxy.port)
