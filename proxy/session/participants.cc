@@ -174,6 +174,7 @@ void Session::ReleaseParticipants(bool all) {
     Participant& participant = participants_[i];
     const bool keep = !all && (Keeps(participant) || participant.in_transaction);
     if (keep) {
+      if (!transaction_.open()) participant.wrote = participant.locked = false;
       ++i;
       continue;
     }

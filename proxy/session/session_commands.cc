@@ -297,7 +297,7 @@ absl::StatusOr<std::string> Session::TakeEnd(bool chain) {
   const bool committed = ending_->outcome() == TransactionEnd::Outcome::kCommitted;
   end_told_ = !ending_->done();
   if (!end_told_) ending_.reset();
-  FinishTransaction(committed, chain);
+  FinishTransaction(committed, chain && !error);  // an error leaves no transaction to go on with
   if (error) return ToStatus(*error);
   return committed ? "COMMIT" : "ROLLBACK";
 }

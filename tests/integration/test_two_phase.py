@@ -73,6 +73,18 @@ def test_all_or_nothing(audited):
     assert prepared(audited) == []
 
 
+def test_an_error_leaves_no_chain(audited):
+    """As in PostgreSQL: AND CHAIN opens the next transaction only behind a COMMIT that is one."""
+    with audited.connect() as connection:
+        connection.execute("BEGIN")
+        connection.execute(insert(range(1, 31), bad={15}))
+        with pytest.raises(psycopg.errors.CheckViolation):
+            connection.execute("COMMIT AND CHAIN")
+        assert connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+        connection.execute(insert(range(1, 31)))
+    assert sum(audited.rows_per_shard("audited").values()) == 30
+
+
 @pytest.fixture
 def writer(audited):
     for shard in audited.shards:
@@ -108,6 +120,17 @@ def test_another_role(audited, writer, become):
         with pytest.raises(psycopg.errors.CheckViolation):
             connection.execute("COMMIT")
     assert sum(audited.rows_per_shard("audited").values()) == 0
+
+
+def test_servers_that_stay_have_not_written_in_a_later_transaction():
+    with make_cluster(proxy_settings={"pool_mode": "session"}) as made, made.connect() as connection:
+        connection.execute(insert(range(1, 31)))
+        for key in range(1, 31):
+            connection.execute(f"UPDATE audited SET bad = bad WHERE k = {key}")
+        for level in ("READ COMMITTED", "REPEATABLE READ"):
+            connection.execute(f"BEGIN ISOLATION LEVEL {level} READ ONLY")
+            assert len(connection.execute("SELECT k FROM audited").fetchall()) == 30
+            connection.execute("COMMIT")
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])
