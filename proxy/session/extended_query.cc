@@ -333,7 +333,7 @@ Session::Progress Session::HandleExecute(std::string_view message) {
   const Portal* const portal = FindPortal(view->portal);
   if (portal != nullptr && portal->kind == Portal::Kind::kLocal) return ExecuteLocal(*portal);
   if (portal != nullptr && portal->kind == Portal::Kind::kFanout) {
-    return ExecuteFanout(*portal, view->max_rows);
+    return ExecuteFanout(portals_.find(view->portal)->second, view->max_rows);
   }
   Ref<const PreparedText> prepared;  // none: of a cursor
   if (portal != nullptr) {

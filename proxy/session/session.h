@@ -155,6 +155,7 @@ class Session final : public ServerOwner, public PoolClient {
     std::string bind_rest;                            // kFanout: the Bind's body behind its names
     ClientEncoding encoding = ClientEncoding::kUtf8;  // kFanout: of bind_rest
     bool describe = false;  // kFanout: the client wants its RowDescription
+    bool executed = false;  // kFanout
   };
 
   // A message of the current batch that has no server yet.
@@ -335,7 +336,7 @@ class Session final : public ServerOwner, public PoolClient {
   void FinishCopyFanout();
   Progress TakeFanoutResult(bool final);
   Progress BindFanout(const Ref<const PreparedText>& prepared, const wire::BindView& bind);
-  Progress ExecuteFanout(const Portal& portal, uint32_t max_rows);
+  Progress ExecuteFanout(Portal& portal, uint32_t max_rows);
   absl::Status StartPortal(const Portal& portal, const wire::BindView& bind,
                            const Statement& statement, const Decision& decision);
   Progress TakeExecuteResult();

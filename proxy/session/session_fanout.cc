@@ -92,6 +92,15 @@ std::string SubsetTypes(std::string_view types, const std::vector<uint16_t>& par
   return subset;
 }
 
+// A second Execute of a portal that has come to its end.
+absl::Status CannotRunAgain(const Statement& statement) {
+  if (!statement.returns_rows) {
+    return SqlStatus(sqlstate::kObjectNotInPrerequisiteState, "portal cannot be run again");
+  }
+  return Refused("a portal that runs on several shards can be executed once only",
+                 "Bind it again.");
+}
+
 }  // namespace
 
 absl::Status Session::CheckFanout(const Statement& statement, const Decision& decision) const {
@@ -287,7 +296,7 @@ Session::Progress Session::BindFanout(const Ref<const PreparedText>& prepared,
   return Progress::kDone;
 }
 
-Session::Progress Session::ExecuteFanout(const Portal& portal, uint32_t max_rows) {
+Session::Progress Session::ExecuteFanout(Portal& portal, uint32_t max_rows) {
   if (fanout_result_) return TakeExecuteResult();
   // Parse messages before it are answered here: the text is sent to every shard anyway.
   for (Unplaced& unplaced : unplaced_) {
@@ -312,6 +321,7 @@ Session::Progress Session::ExecuteFanout(const Portal& portal, uint32_t max_rows
   body.append(portal.bind_rest);
   wire::BindView bind;
   absl::Status status = wire::ParseBind(body, &bind);
+  if (portal.executed) status = CannotRunAgain(statement);
   status.Update(CheckEncoding(portal.bind_rest, portal.encoding));
   status.Update(CheckEncoding(portal.prepared->text, portal.prepared->context.encoding));
   auto decision = status.ok() ? DecideBind(*portal.prepared, statement, bind)
@@ -331,6 +341,7 @@ Session::Progress Session::ExecuteFanout(const Portal& portal, uint32_t max_rows
     FailBatch(status);
     return Progress::kDone;
   }
+  portal.executed = true;
   if (!copy_in) return Progress::kBlocked;
   copy_fanout_ = CopyFanout::kExtended;
   return Progress::kDone;

@@ -98,6 +98,19 @@ def test_row_limit_over_syncs_in_a_transaction(server):
     connection.query("COMMIT")
 
 
+def test_a_write_on_several_shards_runs_once_per_bind(server, fresh):
+    connection = server.wire()
+    before = connection.rows("SELECT v FROM by_number WHERE k = 10")
+    messages = connection.ask(w.parse("UPDATE by_number SET v = v || '+'"), w.bind(), w.execute(),
+                              w.execute(), w.SYNC)
+    assert (w.tags(messages), w.sqlstates(messages)) == (["UPDATE 100"], ["55000"])
+    assert connection.rows("SELECT v FROM by_number WHERE k = 10") == before
+    messages = connection.ask(w.parse("UPDATE by_number SET v = v || '+'"), w.bind(), w.execute(),
+                              w.bind(), w.execute(), w.SYNC)
+    assert w.tags(messages) == ["UPDATE 100", "UPDATE 100"]
+    assert connection.rows("SELECT v FROM by_number WHERE k = 10") == [("number 10++",)]
+
+
 def test_portal_ends_with_sync_outside_a_transaction(server):
     connection = server.wire()
     assert w.types(connection.ask(w.parse("SELECT 1"), w.bind(portal="p"), w.SYNC)) == "12Z"
