@@ -209,7 +209,7 @@ absl::Status Session::OpenImplicit() {
     pending_.Add(request, Pending::Show::kSwallow);
   }
   batch_server_->unnamed_statement = 0;
-  transaction_.Begin("BEGIN", true, settings_, meridian_, host_.settings().Empty());
+  OpenTransaction("BEGIN", true);
   Participant& participant = *FindParticipant(*batch_server_);
   participant.in_transaction = participant.wrote = true;
   return absl::OkStatus();
@@ -266,6 +266,7 @@ void Session::FailBatch(const absl::Status& status) {
     unplaced_.clear();
     ForgetUnconfirmed();
     EmitLocal(std::move(bytes));
+    UndoSettings(nullptr);
     transaction_.Fail();
   }
   skip_until_sync_ = true;

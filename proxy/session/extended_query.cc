@@ -471,6 +471,7 @@ Session::Progress Session::HandleSync(std::string_view message) {
   absl::Status ended;
   if (EndImplicit(&ended) == Progress::kBlocked) return Progress::kBlocked;
   if (!ended.ok()) wire::AppendError(out.Own(), wire::Severity::kError, ToSqlError(ended));
+  settings_undo_ = {};
   EndBatch();
   FinishQuery();
   return Progress::kDone;

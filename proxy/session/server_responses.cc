@@ -206,6 +206,7 @@ void Session::OnError(Server& server, const MessageStream::Event& event) {
   schema_changed_ = false;
   Pending& pending = pending_.front();
   pending.failed = true;
+  UndoSettings(&server);
   // What was injected into a batch of the extended protocol takes the rest of it along, so its
   // error is the client's; so is that of a Sync, which commits.
   const bool in_batch =
@@ -324,6 +325,9 @@ void Session::OnReady(Server& server, const MessageStream::Event& event) {
   copy_in_ = nullptr;
   expect_copy_in_ = false;
   server.transaction_status = status;
+  if (statement || visible || pending.purpose == Pending::Purpose::kSyncOfQuery) {
+    settings_undo_ = {};  // it is committed
+  }
   if (pending.purpose == Pending::Purpose::kClient || status != wire::kIdle) {
     NoteTransactionStatus(*FindParticipant(server), status);
   }

@@ -274,6 +274,7 @@ void Session::CloseNow() {
       host_.CancelServer(server);
       host_.pools().Return(server, Release::kDrop);
     } else if (server.transaction_status != wire::kIdle) {
+      if (transaction_.open() && transaction_.settings_changed()) DistrustSettings(server);
       host_.pools().Return(
           server, participant.pinned || participant.unclean ? Release::kDrop : Release::kRollback);
     } else {

@@ -357,6 +357,7 @@ class Session final : public ServerOwner, public PoolClient {
   Progress RunLocal(const Statement& statement, std::string_view text,
                     absl::StatusOr<std::string>* tag);
   void Warn(std::string_view sqlstate, std::string message);
+  void OpenTransaction(std::string_view begin, bool implicit);
   absl::StatusOr<std::string> BeginTransaction(std::string_view text);
   Progress BroadcastInTransaction(std::string_view sql, absl::StatusOr<std::string>* tag);
   Progress EndTransaction(std::string_view command, bool chain, absl::StatusOr<std::string>* tag);
@@ -370,6 +371,7 @@ class Session final : public ServerOwner, public PoolClient {
   Progress RunInTransaction(const Statement& statement, std::string_view text,
                             absl::StatusOr<std::string>* tag);
   absl::StatusOr<std::string> SetMeridian(const Statement& statement);
+  void KeepBeyondTransaction(const MeridianSetting& setting, const MeridianSettings& from);
   absl::StatusOr<std::string> ShowMeridian(const Statement& statement);
   Progress ResetSettings(const Statement& statement, absl::StatusOr<std::string>* tag);
   Progress DiscardAll(absl::StatusOr<std::string>* tag);
@@ -377,6 +379,10 @@ class Session final : public ServerOwner, public PoolClient {
   void SetPin(PinReason reason);
   void ApplyEffect(const StatementEffect& effect, std::string_view tag, Participant* participant);
   void ApplySet(const Statement& statement, std::string_view text, Participant* participant);
+  // SET, not LOCAL, of what SET LOCAL has set before: `where` has run it.
+  void OverrideLocal(const std::string& name, std::string_view text, const Participant* where);
+  // An error has undone what the Query or the batch has set; `server`: there, too.
+  void UndoSettings(Server* server);
   // A rollback has undone settings on the server: which ones is not known.
   void DistrustSettings(Server& server);
 
@@ -425,6 +431,9 @@ class Session final : public ServerOwner, public PoolClient {
 
   Ref<const Settings> settings_;
   MeridianSettings meridian_;
+  // Before the first SET of a Query or a batch that PostgreSQL itself makes one transaction; null:
+  // it has none.
+  Ref<const Settings> settings_undo_;
   const SqlContext* context_ = nullptr;
   Transaction transaction_;
   PinReason pin_ = PinReason::kNone;

@@ -14,6 +14,7 @@ namespace {
 constexpr std::string_view kNoActiveTransaction = "25P01";
 constexpr std::string_view kSessionCharacteristics = "session characteristics";
 constexpr std::string_view kInvalidSavepoint = "3B001";
+constexpr std::string_view kUnknownValue = "\1unknown";  // of a server's setting: no client's
 
 bool StartsWithWord(std::string_view text, std::string_view word) {
   return text.size() >= word.size() &&
@@ -33,9 +34,13 @@ std::string_view SavepointCommand(Verb verb) {
   }
 }
 
+bool SetsConstraints(const Statement& statement) {
+  return statement.verb == Verb::kSetTransaction && statement.name == "constraints";
+}
+
 // The command tag that PostgreSQL gives.
-std::string_view TagOf(Verb verb) {
-  switch (verb) {
+std::string_view TagOf(const Statement& statement) {
+  switch (statement.verb) {
     case Verb::kSavepoint:
       return "SAVEPOINT";
     case Verb::kReleaseSavepoint:
@@ -43,7 +48,7 @@ std::string_view TagOf(Verb verb) {
     case Verb::kRollbackToSavepoint:
       return "ROLLBACK";
     default:
-      return "SET";
+      return SetsConstraints(statement) ? "SET CONSTRAINTS" : "SET";
   }
 }
 
@@ -187,14 +192,21 @@ void Session::Warn(std::string_view sqlstate, std::string message) {
 // ---------------------------------------------------------------------------------------------
 // Transactions
 
+// What stands before it in the Query or the pipeline is a part of it.
+void Session::OpenTransaction(std::string_view begin, bool implicit) {
+  transaction_.Begin(begin, implicit, settings_undo_ ? settings_undo_ : settings_, meridian_,
+                     host_.settings().Empty());
+  transaction_.settings_changed() = static_cast<bool>(std::exchange(settings_undo_, {}));
+  context_ = nullptr;
+}
+
 absl::StatusOr<std::string> Session::BeginTransaction(std::string_view text) {
   if (transaction_.open() && !transaction_.implicit()) {
     Warn(sqlstate::kActiveTransaction, "there is already a transaction in progress");
   } else if (transaction_.open()) {
     transaction_.MakeExplicit();
   } else {
-    transaction_.Begin(text, false, settings_, meridian_, host_.settings().Empty());
-    context_ = nullptr;
+    OpenTransaction(text, false);
   }
   return StartsWithWord(text, "start") ? "START TRANSACTION" : "BEGIN";
 }
@@ -344,6 +356,7 @@ void Session::OnOthersAborted() {
   aborts_.reset();
   for (Participant& participant : participants_) {
     if (participant.server->transaction_status != wire::kIdle) continue;
+    if (transaction_.settings_changed()) DistrustSettings(*participant.server);
     participant.in_transaction = participant.wrote = participant.locked = false;
   }
 }
@@ -354,10 +367,11 @@ Session::Progress Session::RunInTransaction(const Statement& statement, std::str
                                             absl::StatusOr<std::string>* tag) {
   const bool open = transaction_.open() && !transaction_.implicit();
   if (!open && (statement.verb == Verb::kSet || statement.verb == Verb::kSetTransaction)) {
-    Warn(kNoActiveTransaction,
-         std::string(statement.verb == Verb::kSet ? "SET LOCAL" : "SET TRANSACTION") +
-             " can only be used in transaction blocks");
-    *tag = "SET";
+    const std::string_view what = statement.verb == Verb::kSet ? "SET LOCAL"
+                                  : SetsConstraints(statement) ? TagOf(statement)
+                                                               : "SET TRANSACTION";
+    Warn(kNoActiveTransaction, std::string(what) + " can only be used in transaction blocks");
+    *tag = std::string(TagOf(statement));
     return Progress::kDone;
   }
   if (statement.verb == Verb::kPrepareTransaction) {
@@ -377,7 +391,7 @@ Session::Progress Session::RunInTransaction(const Statement& statement, std::str
     *tag = SqlStatus(kInvalidSavepoint, "savepoint \"" + statement.name + "\" does not exist");
     return Progress::kDone;
   }
-  *tag = std::string(TagOf(statement.verb));
+  *tag = std::string(TagOf(statement));
   if (ParticipantsInTransaction() > 0) {
     if (BroadcastInTransaction(text, tag) == Progress::kBlocked) {
       return Progress::kBlocked;
@@ -405,7 +419,14 @@ absl::StatusOr<std::string> Session::SetMeridian(const Statement& statement) {
   // What to go back to when the transaction commits.
   if (statement.local && !transaction_.local_meridian()) transaction_.local_meridian() = meridian_;
   meridian_ = std::move(changed);
+  if (!statement.local) KeepBeyondTransaction(*setting, meridian_);
   return "SET";
+}
+
+// SET LOCAL of any of them has noted what the transaction's COMMIT goes back to.
+void Session::KeepBeyondTransaction(const MeridianSetting& setting, const MeridianSettings& from) {
+  if (!transaction_.open() || !transaction_.local_meridian()) return;
+  setting.copy(*transaction_.local_meridian(), from);
 }
 
 absl::StatusOr<std::string> Session::ShowMeridian(const Statement& statement) {
@@ -426,6 +447,7 @@ Session::Progress Session::ResetSettings(const Statement& statement,
       *tag = UnknownMeridianSetting(statement.name);
     } else {
       setting->copy(meridian_, startup_meridian_);
+      KeepBeyondTransaction(*setting, startup_meridian_);
     }
     return Progress::kDone;
   }
@@ -434,6 +456,7 @@ Session::Progress Session::ResetSettings(const Statement& statement,
     target = host_.settings().With(*settings_, statement.name, *startup_->Find(statement.name));
   } else {
     meridian_ = startup_meridian_;
+    if (transaction_.open()) transaction_.local_meridian().reset();
   }
   if (!pending_.empty()) return Progress::kBlocked;
   if (settings_.get() == target.get()) return Progress::kDone;
@@ -517,8 +540,7 @@ void Session::ApplyEffect(const StatementEffect& effect, std::string_view tag,
   switch (statement.verb) {
     case Verb::kBegin:
       if (!transaction_.open()) {
-        transaction_.Begin(effect.text, false, settings_, meridian_, host_.settings().Empty());
-        context_ = nullptr;
+        OpenTransaction(effect.text, false);
       } else {
         transaction_.MakeExplicit();
       }
@@ -526,6 +548,8 @@ void Session::ApplyEffect(const StatementEffect& effect, std::string_view tag,
     case Verb::kCommit:
     case Verb::kRollback:
     case Verb::kPrepareTransaction:
+      if (tag == "ROLLBACK" && participant != nullptr) UndoSettings(participant->server);
+      settings_undo_ = {};
       FinishTransaction(tag != "ROLLBACK", statement.chain);
       if (statement.chain && participant != nullptr) participant->in_transaction = true;
       break;
@@ -548,7 +572,12 @@ void Session::ApplyEffect(const StatementEffect& effect, std::string_view tag,
       }
       break;
     case Verb::kSetTransaction:
-      if (transaction_.open()) transaction_.AddSetTransaction(effect.text);
+      if (!transaction_.open()) break;
+      if (SetsConstraints(statement)) {
+        transaction_.AddSetLocal(effect.text);  // no characteristic: it ends with the transaction
+      } else {
+        transaction_.AddSetTransaction(effect.text);
+      }
       break;
     case Verb::kSet:
     case Verb::kReset:
@@ -568,10 +597,17 @@ void Session::ApplyEffect(const StatementEffect& effect, std::string_view tag,
   }
 }
 
+void Session::UndoSettings(Server* server) {
+  if (!settings_undo_) return;
+  settings_ = std::exchange(settings_undo_, {});
+  context_ = nullptr;
+  if (server != nullptr) DistrustSettings(*server);
+}
+
 void Session::DistrustSettings(Server& server) {
   std::vector<Settings::Entry> entries;
   for (const auto& [name, value] : server.settings->entries()) {
-    entries.emplace_back(name, std::string("\1unknown"));
+    entries.emplace_back(name, std::string(kUnknownValue));
   }
   server.settings = host_.settings().Intern(std::move(entries));
 }
@@ -580,6 +616,7 @@ void Session::ApplySet(const Statement& statement, std::string_view text,
                        Participant* participant) {
   context_ = nullptr;
   if (statement.pin == PinReason::kOpaqueSetting) return;  // it stays on its server
+  if (!transaction_.open() && !settings_undo_) settings_undo_ = settings_;
   if (statement.name == kSessionCharacteristics) {
     for (size_t i = 0; i + 1 < statement.arguments.size(); i += 2) {
       settings_ =
@@ -598,9 +635,22 @@ void Session::ApplySet(const Statement& statement, std::string_view text,
     transaction_.AddSetLocal(text);
     return;
   }
+  OverrideLocal(statement.name, text, participant);
   settings_ = host_.settings().With(*settings_, statement.name, value);
   if (transaction_.open()) transaction_.settings_changed() = true;
   if (participant != nullptr) participant->server->settings = settings_;
+}
+
+void Session::OverrideLocal(const std::string& name, std::string_view text,
+                            const Participant* where) {
+  if (!transaction_.open() || transaction_.local()->Find(name) == nullptr) return;
+  transaction_.local() = host_.settings().With(*transaction_.local(), name, std::nullopt);
+  transaction_.AddSetLocal(text);  // who joins later is told both, in this order
+  for (Participant& participant : participants_) {
+    if (&participant == where) continue;
+    Server& server = *participant.server;
+    server.settings = host_.settings().With(*server.settings, name, std::string(kUnknownValue));
+  }
 }
 
 }  // namespace meridian

@@ -142,9 +142,11 @@ Session::Progress Session::ReadyAll(const Statement& statement, const Decision& 
                                     absl::Status* error) {
   if (meridian_.snapshot == SnapshotMode::kConsistent && decision.route == Route::kConcat &&
       !transaction_.open() && pin_ == PinReason::kNone) {
-    transaction_.Begin(statement.writes ? "BEGIN ISOLATION LEVEL REPEATABLE READ"
-                                        : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-                       true, settings_, meridian_, host_.settings().Empty());
+    // What follows in a pipeline is part of it, and may write.
+    const bool writes = statement.writes || batch_open_;
+    OpenTransaction(writes ? "BEGIN ISOLATION LEVEL REPEATABLE READ"
+                           : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+                    true);
   }
   if (gate_ != nullptr || WantsSnapshots()) {
     if (TakeSnapshots(error) == Progress::kBlocked) return Progress::kBlocked;
@@ -202,7 +204,7 @@ void Session::MakeFanout(const Statement& statement, const Decision& decision,
   if (IsWrite(statement, decision.route) && !transaction_.open() &&
       !statement.needs_own_transaction) {
     // All shards or none: a transaction of the proxy's own, until the statement or Sync ends it.
-    transaction_.Begin("BEGIN", true, settings_, meridian_, host_.settings().Empty());
+    OpenTransaction("BEGIN", true);
   }
   if (decision.route == Route::kCopySplit) {
     options.splitter = std::make_unique<CopySplitter>(*statement.copy, host_.router().shared_map(),

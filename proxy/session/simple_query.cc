@@ -184,8 +184,7 @@ Session::Progress Session::ContinueScript(std::string_view text) {
     if (!pending_.empty() || fanout_ != nullptr) return Progress::kBlocked;
     if (script_->aborted || script_->next == script_->analysis.parts.size()) return EndScript();
     if (script_->atomic && !transaction_.open()) {
-      transaction_.Begin("BEGIN", true, settings_, meridian_, host_.settings().Empty());
-      context_ = nullptr;
+      OpenTransaction("BEGIN", true);
     }
     if (const absl::Status status = CheckEncoding(text, script_->encoding); !status.ok()) {
       FailUnit(status, false);

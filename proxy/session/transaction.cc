@@ -44,7 +44,7 @@ void Transaction::AddSavepoint(std::string_view text, std::string_view name,
                                Ref<const Settings> settings, MeridianSettings meridian) {
   state_->replay.push_back({std::string(text)});
   state_->savepoints.push_back({std::string(name), state_->replay.size(), std::move(settings),
-                                state_->local, std::move(meridian)});
+                                state_->local, std::move(meridian), state_->local_meridian});
 }
 
 bool Transaction::HasSavepoint(std::string_view name) const {
@@ -69,6 +69,7 @@ std::optional<Transaction::Restored> Transaction::RollbackToSavepoint(std::strin
   const Savepoint& savepoint = state_->savepoints.back();
   state_->replay.resize(savepoint.replay_size);
   state_->local = savepoint.local;
+  state_->local_meridian = savepoint.local_meridian;
   failed_ = false;
   return Restored{savepoint.settings, savepoint.meridian};
 }

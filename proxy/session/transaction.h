@@ -82,6 +82,7 @@ class Transaction {
     Ref<const Settings> settings;
     Ref<const Settings> local;
     MeridianSettings meridian;
+    std::optional<MeridianSettings> local_meridian;
   };
   struct State {
     std::string begin_text;

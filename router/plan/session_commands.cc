@@ -66,6 +66,7 @@ class SessionPlanner {
         return true;
       case NodeKind::kConstraints:
         statement_.verb = Verb::kSetTransaction;
+        statement_.name = "constraints";
         return true;
       case NodeKind::kShow:
         statement_.verb = Verb::kShow;

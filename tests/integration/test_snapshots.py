@@ -143,3 +143,13 @@ def test_a_reader_waits_for_what_is_being_committed(bank):
     # The recovery has rolled it back: nobody has decided about it.
     assert bank.shards[1].execute(f"SELECT 1 FROM pg_prepared_xacts WHERE gid = '{name}'") == []
     assert waited > 0.05
+
+
+def test_a_pipeline_may_write_behind_a_consistent_statement(bank):
+    with bank.connect() as connection:
+        connection.execute("SET meridian.snapshot = 'consistent'")
+        with connection.pipeline():
+            read = connection.execute("SELECT balance FROM accounts")
+            written = connection.execute("UPDATE accounts SET balance = balance WHERE id = 1")
+        assert len(read.fetchall()) == ACCOUNTS
+        assert written.rowcount == 1
