@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """What the COMMIT of a transaction on two shards takes: through Meridian, and by hand with PREPARE
-TRANSACTION and COMMIT PREPARED on two connections, interleaved. Prints medians and 99th percentiles."""
+TRANSACTION and COMMIT PREPARED on two connections; and what snapshots that belong together cost a
+transaction that reads. All interleaved. Prints medians and 99th percentiles."""
 
 import argparse
 import pathlib
@@ -85,6 +86,23 @@ class OneShard:
         return microseconds(lambda: self._connection.execute("COMMIT"))
 
 
+class Reading:
+    """BEGIN, a SELECT on one shard, COMMIT."""
+
+    def __init__(self, cluster, keys, level: str, snapshot: str = "transaction"):
+        self._connection = cluster.connect(autocommit=True)
+        self._connection.execute(f"SET meridian.snapshot = '{snapshot}'")
+        self._statements = [f"BEGIN ISOLATION LEVEL {level}",
+                            f"SELECT v FROM kv WHERE k = {keys[0]}", "COMMIT"]
+
+    def _run(self):
+        for statement in self._statements:
+            self._connection.execute(statement)
+
+    def round(self) -> float:
+        return microseconds(self._run)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=2000)
@@ -99,13 +117,16 @@ def main():
         keys = [key_of(cluster, shard) for shard in cluster.shards]
         ways = {"Meridian, two shards": Meridian(cluster, keys),
                 "by hand, two shards": ByHand(cluster, keys),
-                "Meridian, one shard": OneShard(cluster, keys)}
+                "Meridian, one shard": OneShard(cluster, keys),
+                "read, READ COMMITTED": Reading(cluster, keys, "READ COMMITTED"),
+                "read, REPEATABLE READ": Reading(cluster, keys, "REPEATABLE READ"),
+                "... with snapshot local": Reading(cluster, keys, "REPEATABLE READ", "local")}
         took = {name: [] for name in ways}
         for _ in range(rounds):
             for name, way in ways.items():
                 took[name].append(way.round())
         for name, times in took.items():
-            print(f"{name:22} median {statistics.median(times):7.0f} us   "
+            print(f"{name:24} median {statistics.median(times):7.0f} us   "
                   f"99 % {statistics.quantiles(times, n=100)[98]:7.0f} us")
 
 
