@@ -96,12 +96,17 @@ class Postgres:
         """SIGINT: fast shutdown, SIGQUIT: immediate; SIGKILL: all its processes, as a crash."""
         if self._process is None:
             return
-        children = process.children(self.pid) if how == signal.SIGKILL else []
+        children = []
+        if how == signal.SIGKILL:
+            os.kill(self.pid, signal.SIGSTOP)  # so that it makes no further ones
+            children = process.children(self.pid)
         for pid in [self.pid, *children]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, how)
         self._process.wait(30)
         self._process = None
+        # Their shared memory would keep the server from starting again.
+        process.wait_for(lambda: not any(map(process.lives, children)), f"{self.name} is dead")
 
     def connect(self, dbname: str = "postgres", user: str = "postgres", **options):
         return psycopg.connect(host=str(self.dir), port=self.port, dbname=dbname, user=user,

@@ -93,6 +93,15 @@ def children(pid: int) -> list:
     return found
 
 
+def lives(pid: int) -> bool:
+    """One that has ended and was not waited for does not."""
+    try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
 def tail(path, size: int = 4000) -> str:
     path = pathlib.Path(path)
     return path.read_text(errors="replace")[-size:] if path.exists() else ""
