@@ -223,11 +223,22 @@ std::string Session::IsolationLevel() const {
   return level;
 }
 
-// PostgreSQL finds dangerous structures of serializable transactions within one server only.
+// Whether the transaction's level can be kept on several shards. PostgreSQL finds dangerous
+// structures of serializable transactions within one server only; and snapshots belong together
+// only if all were taken at once, before the first statement.
 absl::Status Session::CheckIsolation() const {
-  if (IsolationLevel() != "serializable") return absl::OkStatus();
-  return Refused("a serializable transaction cannot use several shards",
-                 "Use REPEATABLE READ, and SELECT ... FOR UPDATE for what must not change.");
+  const std::string level = IsolationLevel();
+  if (level == "serializable") {
+    return Refused("a serializable transaction cannot use several shards",
+                   "Use REPEATABLE READ, and SELECT ... FOR UPDATE for what must not change.");
+  }
+  if (level == "repeatable read" && meridian_.snapshot != SnapshotMode::kLocal &&
+      transaction_.open() && ParticipantsInTransaction() > 0 && !transaction_.snapshots_taken()) {
+    return Refused("a transaction in REPEATABLE READ that began on one shard cannot use others",
+                   "Set meridian.shard for the whole of a transaction or not at all, send BEGIN "
+                   "first, or SET meridian.snapshot = 'local'.");
+  }
+  return absl::OkStatus();
 }
 
 // Whether the next statement is the first of a transaction whose snapshots must belong together:
@@ -253,6 +264,7 @@ Session::Progress Session::TakeSnapshots(absl::Status* error) {
   gate_.reset();
   for (Participant& participant : participants_) {
     participant.in_transaction = participant.server->transaction_status != wire::kIdle;
+    transaction_.snapshots_taken() |= participant.in_transaction;
   }
   return Progress::kDone;
 }

@@ -260,6 +260,7 @@ class Session final : public ServerOwner, public PoolClient {
   Progress RunUnit(const Unit& unit);
   Progress RunDecided(const Unit& unit, const Decision& decision);
   void ForwardUnit(const Unit& unit, Participant& participant);
+  Progress RefuseUnit(const absl::Status& status, bool final);
   void FailUnit(const absl::Status& status, bool final);
   void FinishUnit(std::string_view tag, bool final);
   void FinishQuery();

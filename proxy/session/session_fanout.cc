@@ -148,6 +148,10 @@ Session::Progress Session::ReadyAll(const Statement& statement, const Decision& 
                            : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
                     true);
   }
+  if (IsWrite(statement, decision.route) && !transaction_.open() &&
+      !statement.needs_own_transaction && IsolationLevel() == "repeatable read") {
+    OpenTransaction("BEGIN", true);  // for the snapshots; else MakeFanout does it
+  }
   if (gate_ != nullptr || WantsSnapshots()) {
     if (TakeSnapshots(error) == Progress::kBlocked) return Progress::kBlocked;
     if (!error->ok()) return Progress::kDone;
@@ -173,14 +177,7 @@ Session::Progress Session::StartFanout(const Unit& unit, const Decision& decisio
       options.describe_with_rows = true;
     }
   }
-  if (!status.ok() && transaction_.implicit() && script_ == nullptr) {
-    fanout_result_ = status;
-    return TakeFanoutResult(unit.final);
-  }
-  if (!status.ok()) {
-    FailUnit(status, unit.final);
-    return Progress::kDone;
-  }
+  if (!status.ok()) return RefuseUnit(status, unit.final);
   MakeFanout(unit.statement, decision, std::move(options));
   if (decision.route == Route::kSplit) {
     for (const ShardInsert& insert : inserts) {

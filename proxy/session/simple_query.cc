@@ -259,10 +259,7 @@ Session::Progress Session::RunUnit(const Unit& unit) {
   auto hints = Hints();
   auto decision = hints.ok() ? host_.router().Decide(statement, unit.values, *hints)
                              : absl::StatusOr<Decision>(hints.status());
-  if (!decision.ok()) {
-    FailUnit(decision.status(), unit.final);
-    return Progress::kDone;
-  }
+  if (!decision.ok()) return RefuseUnit(decision.status(), unit.final);
   return RunDecided(unit, *decision);
 }
 
@@ -270,6 +267,12 @@ Session::Progress Session::RunDecided(const Unit& unit, const Decision& decision
   if (decision.route != Route::kSession && decision.route != Route::kAny &&
       decision.route != Route::kOne) {
     return StartFanout(unit, decision);
+  }
+  if (transaction_.implicit() && script_ == nullptr) {
+    // It was to run on several shards when it began to wait for them.
+    return RefuseUnit(
+        SqlStatus("40001", "the shard map has changed while the statement waited", "Run it again."),
+        unit.final);
   }
   const ShardIndex shard =
       decision.route == Route::kOne ? decision.shards.first() : PreferredShard(unit.statement);
@@ -307,6 +310,17 @@ void Session::ForwardUnit(const Unit& unit, Participant& participant) {
     effect->text = std::string(unit.text);
     pending.AddEffect(std::move(effect));
   }
+}
+
+// Of a statement that has not run: a transaction of our own, which waited with it for servers,
+// ends.
+Session::Progress Session::RefuseUnit(const absl::Status& status, bool final) {
+  if (transaction_.implicit() && script_ == nullptr) {
+    fanout_result_ = status;
+    return TakeFanoutResult(final);
+  }
+  FailUnit(status, final);
+  return Progress::kDone;
 }
 
 void Session::FailUnit(const absl::Status& status, bool final) {

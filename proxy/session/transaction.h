@@ -66,6 +66,9 @@ class Transaction {
   const Ref<const Settings>& local() const { return state_->local; }
   // What SET LOCAL meridian.* has replaced.
   std::optional<MeridianSettings>& local_meridian() { return state_->local_meridian; }
+  // Whether all shards have joined it with snapshots that belong together.
+  bool& snapshots_taken() { return state_->snapshots_taken; }
+  bool snapshots_taken() const { return state_->snapshots_taken; }
   // Whether a SET has run inside it: what a rollback leaves on the servers must be established
   // anew.
   bool& settings_changed() { return state_->settings_changed; }
@@ -93,6 +96,7 @@ class Transaction {
     Ref<const Settings> local;
     std::optional<MeridianSettings> local_meridian;
     bool settings_changed = false;
+    bool snapshots_taken = false;
   };
 
   bool open_ = false;

@@ -16,7 +16,7 @@ LEVELS = ["READ COMMITTED", "REPEATABLE READ"]
 def shards():
     with Cluster(shards=2, oracle=False) as made:
         with made.connect() as connection:
-            connection.execute("CREATE TABLE kv (k bigint PRIMARY KEY, v integer)")
+            connection.execute("CREATE TABLE kv (k bigint PRIMARY KEY, v integer CHECK (v >= 0))")
             made.admin("CREATE DISTRIBUTION d COLUMN TYPES bigint HASH SHARDS (s1, s2)",
                        "ALTER DISTRIBUTION d ATTACH TABLE kv DISTRIBUTION KEY k")
             rows = ", ".join(f"({key}, 0)" for key in range(50))
@@ -174,6 +174,29 @@ def test_serializable_on_several_shards_is_refused(two, start):
     first.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
     assert both(first, x, y) == [0, 0]
     first.execute("COMMIT")
+
+
+def test_repeatable_read_that_began_on_one_shard_is_refused_on_others(two):
+    """Its snapshot there is older than any that the others could take."""
+    first, _, x, y = two
+    for statement in (f"SELECT v FROM kv WHERE k = {y}", "UPDATE kv SET v = 5", "SELECT v FROM kv"):
+        begin(first, "REPEATABLE READ")
+        first.execute("SET LOCAL meridian.shard = 's1'")
+        assert value(first, x) == 0
+        first.execute("SET LOCAL meridian.shard = ''")
+        with pytest.raises(psycopg.errors.FeatureNotSupported):
+            first.execute(statement)
+        first.execute("ROLLBACK")
+
+
+def test_repeatable_read_by_default(two):
+    """Single statements are transactions in it, too."""
+    first, _, x, y = two
+    first.execute("SET default_transaction_isolation = 'repeatable read'")
+    assert first.execute("UPDATE kv SET v = v + 1").rowcount == 50
+    with pytest.raises(psycopg.errors.CheckViolation):
+        first.execute("INSERT INTO kv VALUES " + ", ".join(f"({key}, -1)" for key in range(60, 80)))
+    assert both(first, x, y) == [1, 1]
 
 
 def test_serializable_on_one_shard_is_postgresqls(two):
