@@ -9,7 +9,6 @@
 
 #include "metrics/log.h"
 #include "proxy/control/control_settings.h"
-#include "sharding/catalog/shard_support.h"
 #include "sharding/sql_status.h"
 
 namespace meridian {
@@ -72,10 +71,13 @@ void DeadlockDetector::Stop() {
 }
 
 void DeadlockDetector::Run(const std::stop_token& stop) {
+  ShardAccess access = access_;
+  access.login.stop = stop;
+  connections_.emplace(std::move(access));
   std::mutex mu;
   std::condition_variable_any wake;
   while (!stop.stop_requested()) {
-    Look(stop);
+    Look();
     std::unique_lock lock(mu);
     wake.wait_for(lock, stop, kInterval, [] { return false; });
   }
@@ -85,7 +87,7 @@ WaiterKey DeadlockDetector::KeyOf(const OpenTransaction& own) const {
   return fmt::format("{}/{}", proxy_, own.client_id);
 }
 
-void DeadlockDetector::Look(const std::stop_token& stop) {
+void DeadlockDetector::Look() {
   std::vector<OpenTransaction> own = transactions_.OnSeveralShards();
   std::erase_if(own, [](const OpenTransaction& transaction) {
     return std::chrono::microseconds(transaction.age_us) < kPatience;
@@ -100,7 +102,7 @@ void DeadlockDetector::Look(const std::stop_token& stop) {
   const std::shared_ptr<const Snapshot> snapshot = current_();
   View view;
   for (const Shard& shard : snapshot->map->shards()) {
-    auto connection = ConnectionTo(*snapshot, shard, stop);
+    auto connection = connections_->To(*snapshot, shard.name);
     if (!connection.ok()) continue;  // its monitor tells
     std::set<Work> work;
     for (const OpenTransaction& transaction : own) {
@@ -117,7 +119,7 @@ void DeadlockDetector::Look(const std::stop_token& stop) {
     if (done.ok()) {
       told_[shard.name] = std::move(work);
     } else {
-      connections_.erase(shard.name);
+      connections_->Drop(shard.name);
       told_.erase(shard.name);
     }
   }
@@ -133,29 +135,6 @@ void DeadlockDetector::Look(const std::stop_token& stop) {
     edges.push_back({wait.shard, key(wait.waiter_pid), key(wait.blocker_pid)});
   }
   for (const DeadlockVictim& victim : FindDeadlocks(edges, view.began)) Cancel(own, victim);
-}
-
-absl::StatusOr<PgConnection*> DeadlockDetector::ConnectionTo(const Snapshot& snapshot,
-                                                             const Shard& shard,
-                                                             const std::stop_token& stop) {
-  const ShardNodes& nodes = snapshot.nodes->of(*snapshot.map->FindShard(shard.name));
-  const NodeState* const primary = nodes.Primary();
-  if (primary == nullptr) return SqlStatus(sqlstate::kConnectionFailure, nodes.last_error);
-  const auto kept = connections_.find(shard.name);
-  if (kept != connections_.end()) {
-    if (!kept->second.connection.broken() && kept->second.address == primary->address) {
-      return &kept->second.connection;
-    }
-    connections_.erase(kept);
-  }
-  PgTarget target = TargetOf(access_, shard, primary->address);
-  target.stop = stop;
-  auto connection = PgConnection::Connect(target);
-  if (!connection.ok()) return connection.status();
-  if (absl::Status ready = EnsureShardSupport(*connection); !ready.ok()) return ready;
-  const auto added =
-      connections_.emplace(shard.name, Kept{*std::move(connection), primary->address});
-  return &added.first->second.connection;
 }
 
 int64_t DeadlockDetector::BeganOf(const OpenTransaction& transaction) {

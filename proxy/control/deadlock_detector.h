@@ -16,6 +16,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -25,6 +26,7 @@
 #include "metrics/counters.h"
 #include "proxy/control/deadlock_graph.h"
 #include "proxy/control/open_transactions.h"
+#include "proxy/control/primary_connections.h"
 #include "proxy/control/snapshot.h"
 #include "sharding/admin/shard_access.h"
 #include "sharding/catalog/pg_connection.h"
@@ -68,9 +70,7 @@ class DeadlockDetector {
   };
 
   void Run(const std::stop_token& stop);
-  void Look(const std::stop_token& stop);
-  absl::StatusOr<PgConnection*> ConnectionTo(const Snapshot& snapshot, const Shard& shard,
-                                             const std::stop_token& stop);
+  void Look();
   // Which processes of a shard work for this proxy's transactions.
   struct Work {
     uint64_t client_id;
@@ -90,13 +90,9 @@ class DeadlockDetector {
   const CurrentSnapshot current_;
   OpenTransactions& transactions_;
   ProcessMetrics& metrics_;
-  struct Kept {
-    PgConnection connection;
-    NodeAddress address;
-  };
-  StringMap<Kept> connections_;     // by shard
-  std::set<Wait> seen_;             // in the last look
-  StringMap<std::set<Work>> told_;  // what the shards know, where it is known
+  std::optional<PrimaryConnections> connections_;  // while it runs
+  std::set<Wait> seen_;                            // in the last look
+  StringMap<std::set<Work>> told_;                 // what the shards know, where it is known
   std::map<std::pair<uint64_t, uint64_t>, int64_t> began_;  // by client_id and began_us
   std::jthread thread_;
 };

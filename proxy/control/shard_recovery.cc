@@ -8,7 +8,6 @@
 #include "metrics/log.h"
 #include "proxy/control/control_settings.h"
 #include "proxy/control/transaction_name.h"
-#include "sharding/catalog/shard_support.h"
 #include "sharding/sql_status.h"
 
 namespace meridian {
@@ -20,8 +19,6 @@ using Clock = PreparedBoard::Clock;
 constexpr std::chrono::seconds kBoardIsFresh{60};
 constexpr std::chrono::seconds kPruneInterval{60};
 constexpr int kPruneRowsMax = 10'000;
-// A lead that has not decided yet, while its proxy seems to be dead, must not hold up the others.
-constexpr char kLockTimeoutSql[] = "SET lock_timeout = '500ms'";
 constexpr std::string_view kLockNotAvailable = "55P03";
 
 // $1: this proxy. A proxy lives that has a connection of its own here.
@@ -57,46 +54,19 @@ std::string WhyOf(const absl::Status& status) { return ToSqlError(status).messag
 ShardRecovery::ShardRecovery(ShardAccess access, std::string shard, std::string proxy,
                              const TransactionsInFlight& in_flight, PreparedBoard& board,
                              std::chrono::milliseconds records_kept)
-    : access_(std::move(access)),
-      shard_(std::move(shard)),
+    : shard_(std::move(shard)),
       proxy_(std::move(proxy)),
       in_flight_(in_flight),
       board_(board),
-      records_kept_(records_kept) {
-  access_.login.application_name = kRecoveryApplicationName + proxy_;
-}
-
-absl::StatusOr<PgConnection*> ShardRecovery::ConnectionTo(const Snapshot& snapshot,
-                                                          const std::string& name) {
-  const auto index = snapshot.map->FindShard(name);
-  if (!index) {
-    return SqlStatus(sqlstate::kUndefinedObject, fmt::format("there is no shard \"{}\"", name));
-  }
-  const ShardNodes& nodes = snapshot.nodes->of(*index);
-  const NodeState* const primary = nodes.Primary();
-  if (primary == nullptr) {
-    return SqlStatus(sqlstate::kConnectionFailure,
-                     fmt::format("shard \"{}\": {}", name, nodes.last_error));
-  }
-  const auto kept = connections_.find(name);
-  if (kept != connections_.end()) {
-    if (!kept->second.connection.broken() && kept->second.address == primary->address) {
-      return &kept->second.connection;
-    }
-    connections_.erase(kept);
-  }
-  auto connection =
-      PgConnection::Connect(TargetOf(access_, snapshot.map->shard(*index), primary->address));
-  if (!connection.ok()) return connection.status();
-  if (absl::Status ready = EnsureShardSupport(*connection); !ready.ok()) return ready;
-  if (auto set = connection->Query(kLockTimeoutSql); !set.ok()) return set.status();
-  const auto added = connections_.emplace(name, Kept{*std::move(connection), primary->address});
-  return &added.first->second.connection;
-}
+      records_kept_(records_kept),
+      connections_([&] {
+        access.login.application_name = kRecoveryApplicationName + proxy_;
+        return std::move(access);
+      }()) {}
 
 absl::StatusOr<ShardRecovery::Finished> ShardRecovery::Round(const Snapshot& snapshot) {
   Finished finished;
-  auto connection = ConnectionTo(snapshot, shard_);
+  auto connection = connections_.To(snapshot, shard_);
   if (!connection.ok()) return connection.status();
   const Clock::time_point asked = Clock::now();
   auto rows = (*connection)->Query(kPreparedSql, {{kRecoveryApplicationName}});
@@ -139,7 +109,7 @@ absl::StatusOr<bool> ShardRecovery::AskLead(const Snapshot& snapshot, const std:
                                             const PreparedTransaction& prepared) {
   for (const Shard& shard : snapshot.map->shards()) {
     if (ShardToken(shard.name) != token) continue;
-    auto lead = ConnectionTo(snapshot, shard.name);
+    auto lead = connections_.To(snapshot, shard.name);
     if (!lead.ok()) return lead.status();
     auto outcome =
         (*lead)->Query("SELECT meridian.resolve($1, $2)", {{prepared.name}, {prepared.owner}});
@@ -157,7 +127,7 @@ absl::StatusOr<bool> ShardRecovery::Finish(const Snapshot& snapshot,
   const auto committed = AskLead(snapshot, ParseTransactionName(prepared.name)->lead, prepared);
   if (!committed.ok()) return committed;
   FaultPoint("recovery.resolved");
-  auto connection = ConnectionTo(snapshot, shard_);
+  auto connection = connections_.To(snapshot, shard_);
   if (!connection.ok()) return connection.status();
   const std::string command = *committed ? "COMMIT" : "ROLLBACK";
   auto done = (*connection)->Query(fmt::format("{} PREPARED '{}'", command, prepared.name));
@@ -176,7 +146,7 @@ absl::StatusOr<bool> ShardRecovery::Finish(const Snapshot& snapshot,
 absl::Status ShardRecovery::Prune(const Snapshot& snapshot) {
   const auto still = board_.NamesSince(*snapshot.map, Clock::now() - kBoardIsFresh);
   if (!still) return absl::OkStatus();  // who was not asked may still want to know
-  auto connection = ConnectionTo(snapshot, shard_);
+  auto connection = connections_.To(snapshot, shard_);
   if (!connection.ok()) return connection.status();
   return (*connection)
       ->Query(kPruneSql, {{fmt::format("{} ms", records_kept_.count())},

@@ -15,6 +15,7 @@
 #include <string>
 
 #include "proxy/control/prepared_board.h"
+#include "proxy/control/primary_connections.h"
 #include "proxy/control/snapshot.h"
 #include "proxy/control/transactions_in_flight.h"
 #include "sharding/admin/shard_access.h"
@@ -44,9 +45,6 @@ class ShardRecovery {
   absl::StatusOr<Finished> Round(const Snapshot& snapshot);
 
  private:
-  // A connection to the shard's primary, kept from before where it is still the same. Valid until
-  // the next call.
-  absl::StatusOr<PgConnection*> ConnectionTo(const Snapshot& snapshot, const std::string& shard);
   // Whether it was committed. An error: why it is still there.
   absl::StatusOr<bool> Finish(const Snapshot& snapshot, const PreparedTransaction& prepared);
   absl::StatusOr<bool> AskLead(const Snapshot& snapshot, const std::string& token,
@@ -54,18 +52,12 @@ class ShardRecovery {
   // Deletes records of this shard's that nobody can ask for any more.
   absl::Status Prune(const Snapshot& snapshot);
 
-  struct Kept {
-    PgConnection connection;
-    NodeAddress address;
-  };
-
-  ShardAccess access_;
   const std::string shard_;
   const std::string proxy_;
   const TransactionsInFlight& in_flight_;
   PreparedBoard& board_;
   const std::chrono::milliseconds records_kept_;
-  StringMap<Kept> connections_;  // by shard
+  PrimaryConnections connections_;
   std::optional<PreparedBoard::Clock::time_point> pruned_;
 };
 
