@@ -115,6 +115,8 @@ def test_the_proxy_dies(writes, killed, point):
 @pytest.mark.parametrize("point", POINTS)
 def test_a_server_dies(writes, point, victim):
     proxy, server = writes.cluster.proxy, writes.cluster.shard(SERVERS[victim])
+    # Each of the new ones needs a worker of its own.
+    wait_for(lambda: proxy.admin_rows("SHOW CLIENTS WHERE user = 'app'") == [], "the others are gone")
     together = new_writes(writes, point)
     stop_all_at(proxy, point, together)
     server.stop(SERVER_DEATHS[POINTS.index(point) % 2])
