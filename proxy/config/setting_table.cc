@@ -75,7 +75,8 @@ const Setting<Config> kConfigSettings[] = {
     // Clients.
     Row<&C::max_client_connections>("max_client_connections", kReloadable,
                                     "Client connections of all databases together; further ones "
-                                    "are refused with SQLSTATE 53300.",
+                                    "are refused with SQLSTATE 53300, except cancel requests and "
+                                    "the admin database.",
                                     {1, 1'000'000}),
     Row<&C::login_timeout>("login_timeout", kReloadable,
                            "From accepting a client's connection to the end of its login.", kWait),

@@ -29,7 +29,7 @@ bool IsMeridianName(std::string_view name) { return name.starts_with("meridian."
 
 }  // namespace
 
-ClientConnection::ClientConnection(Worker& worker, uint64_t id, bool is_unix)
+ClientConnection::ClientConnection(Worker& worker, uint64_t id, bool is_unix, bool beyond_limit)
     : worker_(worker),
       id_(id),
       pid_(static_cast<uint32_t>(id & 0x7fffffff)),
@@ -37,7 +37,8 @@ ClientConnection::ClientConnection(Worker& worker, uint64_t id, bool is_unix)
       stream_(worker.loop(), worker.read_buffer(), *this, is_unix),
       opened_us_(worker.NowUs()),
       active_us_(opened_us_),
-      login_(std::make_unique<ClientLogin>()) {}
+      login_(std::make_unique<ClientLogin>()),
+      beyond_limit_(beyond_limit) {}
 
 ClientConnection::~ClientConnection() = default;
 
@@ -191,7 +192,8 @@ void ClientConnection::OnLoginBytes(std::string_view bytes) {
       .roles = *worker_.snapshot().roles,
       .method = stream_.is_unix() ? config.auth.unix_socket : config.auth.tcp,
       .mock_secret = worker_.proxy().mock_secret(),
-      .now_s = time(nullptr)};
+      .now_s = time(nullptr),
+      .beyond_limit = beyond_limit_};
   switch (login_->OnBytes(bytes, world, login_out_)) {
     case ClientLogin::Step::kMore:
       return;
@@ -200,6 +202,11 @@ void ClientConnection::OnLoginBytes(std::string_view bytes) {
       stream_.CloseNow();
       return;
     case ClientLogin::Step::kFailed:
+      if (login_->refused()) {
+        worker_.proxy().CountRefusedClient();
+        CloseAfterWrite();
+        return;
+      }
       worker_.metrics().logins_failed.Add();
       LogWarning("login failed", {{"client", id_},
                                   {"peer", EndsOf(stream_).peer},

@@ -21,7 +21,7 @@ struct UserPools;
 
 class ClientConnection final : public StreamOwner {
  public:
-  ClientConnection(Worker& worker, uint64_t id, bool is_unix);
+  ClientConnection(Worker& worker, uint64_t id, bool is_unix, bool beyond_limit);
   ~ClientConnection();
 
   // Starts to serve a connected socket. False: it could not be opened.
@@ -94,6 +94,7 @@ class ClientConnection final : public StreamOwner {
   DatabaseStats* stats_ = nullptr;
   UserPools* user_pools_ = nullptr;
   uint64_t read_ended_us_ = 0;  // when the client closed its sending direction; 0: not
+  const bool beyond_limit_;
   bool servers_throttled_ = false;
   bool ended_ = false;
 };

@@ -19,6 +19,8 @@ namespace {
 
 constexpr uint64_t kDrainTickMs = 100;
 constexpr size_t kWorkerStackBytes = 16 << 20;  // the parser recurses
+// Further connections that are asked what they want before they are refused.
+constexpr size_t kClientsBeyondLimit = 100;
 
 SqlError ShutdownError() {
   return {.sqlstate = std::string(sqlstate::kAdminShutdown),
@@ -175,18 +177,17 @@ absl::Status Proxy::OpenListeners() {
 
 void Proxy::OnAccepted(int fd, bool is_unix, bool out_of_files) {
   const auto limit = static_cast<size_t>(config()->max_client_connections);
-  if (clients_.fetch_add(1, std::memory_order_relaxed) >= limit || out_of_files) {
+  const size_t before = clients_.fetch_add(1, std::memory_order_relaxed);
+  if (before >= limit + kClientsBeyondLimit || out_of_files) {
     clients_.fetch_sub(1, std::memory_order_relaxed);
-    registry_.process().clients_refused.Add();
+    CountRefusedClient();
     // The answer to a start-up packet that was not read; a client takes it at any point of the
     // login.
     std::string error;
     wire::AppendError(error, wire::Severity::kFatal,
-                      {.sqlstate = std::string(sqlstate::kTooManyConnections),
-                       .message = "sorry, too many clients already",
-                       .detail = {},
-                       .hint = out_of_files ? "Meridian has reached its limit of open files."
-                                            : "The limit is the setting max_client_connections."});
+                      ToSqlError(TooManyClients(
+                          out_of_files ? "Meridian has reached its limit of open files."
+                                       : "The limit is the setting max_client_connections.")));
     (void)!write(fd, error.data(), error.size());
     close(fd);
     return;
@@ -194,7 +195,12 @@ void Proxy::OnAccepted(int fd, bool is_unix, bool out_of_files) {
   const auto least =
       std::min_element(workers_.begin(), workers_.end(),
                        [](const auto& a, const auto& b) { return a->load() < b->load(); });
-  (*least)->AddClient(fd, is_unix);
+  (*least)->AddClient(fd, is_unix, before >= limit);
+}
+
+void Proxy::CountRefusedClient() {
+  const std::lock_guard lock(mu_);
+  registry_.process().clients_refused.Add();
 }
 
 void Proxy::OnSignal(int number) {

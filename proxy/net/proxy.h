@@ -39,6 +39,7 @@ class Proxy final : public SnapshotListener {
   PoolBudgets& budgets() { return budgets_; }
   const std::string& instance() const { return instance_; }
   const std::string& mock_secret() const { return mock_secret_; }
+  void CountRefusedClient();
   void OnClientGone() { clients_.fetch_sub(1, std::memory_order_relaxed); }
   void Cancel(uint32_t pid, const std::string& secret);
   void RefreshRoles();

@@ -171,11 +171,11 @@ void Worker::CountClients() {
   metrics_.clients_waiting.Set(waiting);
 }
 
-void Worker::AddClient(int fd, bool is_unix) {
+void Worker::AddClient(int fd, bool is_unix, bool beyond_limit) {
   load_.fetch_add(1, std::memory_order_relaxed);
-  Post([this, fd, is_unix] {
+  Post([this, fd, is_unix, beyond_limit] {
     const uint64_t id = next_client_++ * kMaxWorkers + index_;
-    auto client = std::make_unique<ClientConnection>(*this, id, is_unix);
+    auto client = std::make_unique<ClientConnection>(*this, id, is_unix, beyond_limit);
     ClientConnection& added = *client;
     clients_.emplace(id, std::move(client));
     metrics_.clients_accepted.Add();

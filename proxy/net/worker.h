@@ -55,7 +55,8 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   // Runs `task` on the worker's thread, in order. Any thread.
   void Post(std::function<void()> task);
   // Serves a connected socket. Any thread.
-  void AddClient(int fd, bool is_unix);
+  // `beyond_limit`: see ClientLogin::World.
+  void AddClient(int fd, bool is_unix, bool beyond_limit);
   // How many clients it has; any thread.
   size_t load() const { return load_.load(std::memory_order_relaxed); }
 

@@ -24,6 +24,11 @@ bool IsExpired(const Role& role, int64_t now_s) {
 
 }  // namespace
 
+absl::Status TooManyClients(std::string hint) {
+  return SqlStatus(sqlstate::kTooManyConnections, "sorry, too many clients already",
+                   std::move(hint));
+}
+
 ClientLogin::Step ClientLogin::Fail(const absl::Status& status, wire::OutQueue& out) {
   wire::AppendError(out.Own(), wire::Severity::kFatal, ToSqlError(status));
   return Step::kFailed;
@@ -101,6 +106,10 @@ ClientLogin::Step ClientLogin::OnStartPacket(std::string_view packet, bool more,
 ClientLogin::Step ClientLogin::OnStartup(const World& world, wire::OutQueue& out) {
   if (startup_.minor > 0 || !startup_.unknown_protocol_options.empty()) {
     wire::AppendNegotiateProtocolVersion(out.Own(), startup_.unknown_protocol_options);
+  }
+  if (world.beyond_limit && !admin()) {
+    refused_ = true;
+    return Fail(TooManyClients("The limit is the setting max_client_connections."), out);
   }
   if (startup_.replication) {
     return Fail(SqlStatus(sqlstate::kFeatureNotSupported,

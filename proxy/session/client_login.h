@@ -17,6 +17,9 @@
 
 namespace meridian {
 
+// What a client hears for whom there is no room.
+absl::Status TooManyClients(std::string hint);
+
 class ClientLogin {
  public:
   // What the login is checked against; borrowed for each call.
@@ -26,6 +29,8 @@ class ClientLogin {
     ClientAuth method;             // of this client's socket
     std::string_view mock_secret;  // of the process: see ScramServer::ForUnknownUser
     int64_t now_s;                 // since 1970
+    // Came when max_client_connections were there: it may cancel and administer.
+    bool beyond_limit = false;
   };
   enum class Step : uint8_t {
     kMore,      // wait for bytes
@@ -47,6 +52,8 @@ class ClientLogin {
   // The login failed although the password may have been changed just now: have the roles read
   // anew.
   bool roles_may_be_stale() const { return roles_may_be_stale_; }
+  // The login failed for being beyond the limit.
+  bool refused() const { return refused_; }
 
  private:
   enum class State : uint8_t { kStart, kSaslInitial, kSaslResponse, kDone };
@@ -62,6 +69,7 @@ class ClientLogin {
   bool ssl_refused_ = false;
   bool gss_refused_ = false;
   bool roles_may_be_stale_ = false;
+  bool refused_ = false;
   wire::CancelRequest cancel_;
   wire::StartupMessage startup_;
   std::optional<ScramServer> scram_;
