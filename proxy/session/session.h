@@ -238,10 +238,6 @@ class Session final : public ServerOwner, public PoolClient {
   // Where a statement goes that names no shard.
   ShardIndex PreferredShard(const Statement& statement) const;
   // Whether the statement may run there now.
-  std::string IsolationLevel() const;
-  absl::Status CheckIsolation() const;
-  bool WantsSnapshots() const;
-  Progress TakeSnapshots(absl::Status* error);
   absl::Status CheckRunnable(const Statement& statement, const Participant& participant) const;
 
   // --- simple_query.cc
@@ -344,20 +340,18 @@ class Session final : public ServerOwner, public PoolClient {
 
   // --- session_commands.cc: statements that concern the session itself
   static bool HasEffect(const Statement& statement);
-  // SET of something that Meridian could not follow.
-  static absl::Status CheckSetting(const Statement& statement);
-  // 0A000 for a text that came when client_encoding was `encoding`, and can't be sent now that it
-  // is another one.
-  absl::Status CheckEncoding(std::string_view text, ClientEncoding encoding);
-  // The same for bytes that come while the batch may have changed it.
-  absl::Status CheckBatchEncoding(std::string_view bytes) const;
-  bool MayChangeEncoding(const Statement& statement) const;
   // Whether the session answers the statement itself, sending to servers what it must.
   bool IsLocal(const Statement& statement) const;
-  bool FailedHereOnly() const;
   Progress RunLocal(const Statement& statement, std::string_view text,
                     absl::StatusOr<std::string>* tag);
   void Warn(std::string_view sqlstate, std::string message);
+  Progress DiscardAll(absl::StatusOr<std::string>* tag);
+  absl::StatusOr<std::string> Deallocate(const Statement& statement);
+  void SetPin(PinReason reason);
+  void ApplyEffect(const StatementEffect& effect, std::string_view tag, Participant* participant);
+
+  // --- session_transaction.cc: the transaction on its servers
+  bool FailedHereOnly() const;
   void OpenTransaction(std::string_view begin, bool implicit);
   absl::StatusOr<std::string> BeginTransaction(std::string_view text);
   Progress BroadcastInTransaction(std::string_view sql, absl::StatusOr<std::string>* tag);
@@ -371,14 +365,24 @@ class Session final : public ServerOwner, public PoolClient {
   void OnOthersAborted();
   Progress RunInTransaction(const Statement& statement, std::string_view text,
                             absl::StatusOr<std::string>* tag);
+  std::string IsolationLevel() const;
+  absl::Status CheckIsolation() const;
+  bool WantsSnapshots() const;
+  Progress TakeSnapshots(absl::Status* error);
+
+  // --- session_settings.cc: what the client has set
+  // SET of something that Meridian could not follow.
+  static absl::Status CheckSetting(const Statement& statement);
+  // 0A000 for a text that came when client_encoding was `encoding`, and can't be sent now that it
+  // is another one.
+  absl::Status CheckEncoding(std::string_view text, ClientEncoding encoding);
+  // The same for bytes that come while the batch may have changed it.
+  absl::Status CheckBatchEncoding(std::string_view bytes) const;
+  bool MayChangeEncoding(const Statement& statement) const;
   absl::StatusOr<std::string> SetMeridian(const Statement& statement);
   void KeepBeyondTransaction(const MeridianSetting& setting, const MeridianSettings& from);
   absl::StatusOr<std::string> ShowMeridian(const Statement& statement);
   Progress ResetSettings(const Statement& statement, absl::StatusOr<std::string>* tag);
-  Progress DiscardAll(absl::StatusOr<std::string>* tag);
-  absl::StatusOr<std::string> Deallocate(const Statement& statement);
-  void SetPin(PinReason reason);
-  void ApplyEffect(const StatementEffect& effect, std::string_view tag, Participant* participant);
   void ApplySet(const Statement& statement, std::string_view text, Participant* participant);
   // SET, not LOCAL, of what SET LOCAL has set before: `where` has run it.
   void OverrideLocal(const std::string& name, std::string_view text, const Participant* where);

@@ -44,6 +44,10 @@ bool LeavesFailedTransaction(const Statement& statement) {
          statement.verb == Verb::kPrepareTransaction;
 }
 
+bool SetsConstraints(const Statement& statement) {
+  return statement.verb == Verb::kSetTransaction && statement.name == "constraints";
+}
+
 bool IsMeridianSetting(const Statement& statement) {
   return statement.name.starts_with("meridian.");
 }

@@ -1,0 +1,171 @@
+// What the client has set, and what its servers know of it.
+
+#include "proxy/session/session.h"
+#include "proxy/session/statement_kinds.h"
+#include "proxy/wire/message_writer.h"
+#include "sharding/ascii.h"
+
+namespace meridian {
+namespace {
+
+constexpr std::string_view kSessionCharacteristics = "session characteristics";
+constexpr std::string_view kUnknownValue = "\1unknown";  // of a server's setting: no client's
+
+}  // namespace
+
+absl::Status Session::CheckSetting(const Statement& statement) {
+  if (statement.verb != Verb::kSet || statement.name != "client_encoding" ||
+      statement.arguments.empty()) {
+    return absl::OkStatus();
+  }
+  return CheckClientEncoding(statement.arguments[0]);
+}
+
+absl::Status Session::CheckEncoding(std::string_view text, ClientEncoding encoding) {
+  if (encoding == Context().encoding || IsAscii(text)) return absl::OkStatus();
+  return Refused(
+      "client_encoding has changed since this statement came, which has characters "
+      "beyond ASCII",
+      "Send or prepare the statement again, in a message behind the change.");
+}
+
+absl::Status Session::CheckBatchEncoding(std::string_view bytes) const {
+  if (!batch_changes_encoding_ || IsAscii(bytes)) return absl::OkStatus();
+  return Refused("a pipeline changes client_encoding before characters beyond ASCII",
+                 "Send Sync behind the change.");
+}
+
+bool Session::MayChangeEncoding(const Statement& statement) const {
+  const bool sets_one =
+      !statement.all && (statement.verb == Verb::kSet || statement.verb == Verb::kReset);
+  return ChangesContext(statement) && (!sets_one || statement.name == "client_encoding");
+}
+
+absl::StatusOr<std::string> Session::SetMeridian(const Statement& statement) {
+  const MeridianSetting* const setting = FindMeridianSetting(statement.name);
+  if (setting == nullptr) return UnknownMeridianSetting(statement.name);
+  MeridianSettings changed = meridian_;
+  const absl::Status set = setting->set(
+      changed, statement.arguments.empty() ? "" : statement.arguments[0], host_.router());
+  if (!set.ok()) return set;
+  if (statement.local && !transaction_.open()) {
+    Warn(sqlstate::kNoActiveTransaction, "SET LOCAL can only be used in transaction blocks");
+    return "SET";
+  }
+  // What to go back to when the transaction commits.
+  if (statement.local && !transaction_.local_meridian()) transaction_.local_meridian() = meridian_;
+  meridian_ = std::move(changed);
+  if (!statement.local) KeepBeyondTransaction(*setting, meridian_);
+  return "SET";
+}
+
+// SET LOCAL of any of them has noted what the transaction's COMMIT goes back to.
+void Session::KeepBeyondTransaction(const MeridianSetting& setting, const MeridianSettings& from) {
+  if (!transaction_.open() || !transaction_.local_meridian()) return;
+  setting.copy(*transaction_.local_meridian(), from);
+}
+
+absl::StatusOr<std::string> Session::ShowMeridian(const Statement& statement) {
+  const MeridianSetting* const setting = FindMeridianSetting(statement.name);
+  if (setting == nullptr) return UnknownMeridianSetting(statement.name);
+  if (local_row_description_) wire::AppendTextRowDescription(out.Own(), {statement.name});
+  wire::AppendTextDataRow(out.Own(), {setting->show(meridian_)});
+  return "SHOW";
+}
+
+// RESET goes back to what the client asked for at its start, not to the server's default.
+Session::Progress Session::ResetSettings(const Statement& statement,
+                                         absl::StatusOr<std::string>* tag) {
+  *tag = "RESET";
+  if (IsMeridianSetting(statement) && !statement.all) {
+    const MeridianSetting* const setting = FindMeridianSetting(statement.name);
+    if (setting == nullptr) {
+      *tag = UnknownMeridianSetting(statement.name);
+    } else {
+      setting->copy(meridian_, startup_meridian_);
+      KeepBeyondTransaction(*setting, startup_meridian_);
+    }
+    return Progress::kDone;
+  }
+  Ref<const Settings> target = startup_;
+  if (!statement.all) {
+    target = host_.settings().With(*settings_, statement.name, *startup_->Find(statement.name));
+  } else {
+    meridian_ = startup_meridian_;
+    if (transaction_.open()) transaction_.local_meridian().reset();
+  }
+  if (!pending_.empty()) return Progress::kBlocked;
+  if (settings_.get() == target.get()) return Progress::kDone;
+  // The client is told of the parameters that change, so a server must say what they are now.
+  auto participant = Enlist(AtHand());
+  if (!participant.ok()) {
+    *tag = participant.status();
+    return Progress::kDone;
+  }
+  if (*participant == nullptr) return Progress::kBlocked;
+  settings_ = target;
+  context_ = nullptr;
+  if (transaction_.open()) transaction_.settings_changed() = true;
+  const size_t sent = pending_.size();
+  SendPrelude(**participant);
+  if (pending_.size() > sent) pending_.back().show = Pending::Show::kStatusOnly;
+  return pending_.empty() ? Progress::kDone : Progress::kBlocked;
+}
+
+void Session::UndoSettings(Server* server) {
+  if (!settings_undo_) return;
+  settings_ = std::exchange(settings_undo_, {});
+  context_ = nullptr;
+  if (server != nullptr) DistrustSettings(*server);
+}
+
+void Session::DistrustSettings(Server& server) {
+  std::vector<Settings::Entry> entries;
+  for (const auto& [name, value] : server.settings->entries()) {
+    entries.emplace_back(name, std::string(kUnknownValue));
+  }
+  server.settings = host_.settings().Intern(std::move(entries));
+}
+
+void Session::ApplySet(const Statement& statement, std::string_view text,
+                       Participant* participant) {
+  context_ = nullptr;
+  if (statement.pin == PinReason::kOpaqueSetting) return;  // it stays on its server
+  if (!transaction_.open() && !settings_undo_) settings_undo_ = settings_;
+  if (statement.name == kSessionCharacteristics) {
+    for (size_t i = 0; i + 1 < statement.arguments.size(); i += 2) {
+      settings_ =
+          host_.settings().With(*settings_, statement.arguments[i], statement.arguments[i + 1]);
+    }
+    if (transaction_.open()) transaction_.settings_changed() = true;
+    if (participant != nullptr) participant->server->settings = settings_;
+    return;
+  }
+  const bool reset = statement.verb == Verb::kReset;
+  const std::optional<std::string> value =
+      reset ? std::nullopt : std::optional(FlattenSetting(statement.name, statement.arguments));
+  if (statement.local) {
+    if (!transaction_.open()) return;
+    transaction_.local() = host_.settings().With(*transaction_.local(), statement.name, value);
+    transaction_.AddSetLocal(text);
+    return;
+  }
+  OverrideLocal(statement.name, text, participant);
+  settings_ = host_.settings().With(*settings_, statement.name, value);
+  if (transaction_.open()) transaction_.settings_changed() = true;
+  if (participant != nullptr) participant->server->settings = settings_;
+}
+
+void Session::OverrideLocal(const std::string& name, std::string_view text,
+                            const Participant* where) {
+  if (!transaction_.open() || transaction_.local()->Find(name) == nullptr) return;
+  transaction_.local() = host_.settings().With(*transaction_.local(), name, std::nullopt);
+  transaction_.AddSetLocal(text);  // who joins later is told both, in this order
+  for (Participant& participant : participants_) {
+    if (&participant == where) continue;
+    Server& server = *participant.server;
+    server.settings = host_.settings().With(*server.settings, name, std::string(kUnknownValue));
+  }
+}
+
+}  // namespace meridian
