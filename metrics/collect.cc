@@ -131,6 +131,10 @@ void AddLabelledFamilies(Families& families, Workers workers) {
   families.Begin("meridian_pinned_sessions", "Sessions pinned to a server connection, by reason.",
                  MetricType::Gauge);
   AddLabelled(families, workers, "reason", kPinKindNames, &W::pinned_sessions, 1);
+  families.Begin("meridian_reads_total",
+                 "Reads that a replica could answer, by where they went or why not to one.",
+                 MetricType::Counter);
+  AddLabelled(families, workers, "place", kReadPlaceNames, &W::reads);
   families.Begin("meridian_cancels_total", "Cancel requests, by how they ended.",
                  MetricType::Counter);
   AddLabelled(families, workers, "outcome", kCancelOutcomeNames, &W::cancels);

@@ -64,6 +64,7 @@ struct alignas(64) WorkerMetrics {
   // From the arrival of the statement to its last byte handed to the client's socket.
   PerLabel<Histogram, QueryKind, kQueryKindNames.size()> latency;
   PerLabel<Counter, RouteKind, kRouteKindNames.size()> routes;
+  PerLabel<Counter, ReadPlace, kReadPlaceNames.size()> reads;  // that a replica could answer
   Counter transactions;         // ended; a statement outside of BEGIN counts as one
   Counter transaction_time_us;  // of these
   Counter plan_cache_hits;

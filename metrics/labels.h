@@ -56,6 +56,19 @@ enum class PinKind : uint8_t {
 inline constexpr std::array<std::string_view, 6> kPinKindNames = {
     "none", "temporary_table", "listen", "hold_cursor", "advisory_lock", "opaque_setting"};
 
+// Where a read went that a replica could answer; and if not to one, why.
+enum class ReadPlace : uint8_t {
+  kReplica,
+  kStrong,       // meridian.read_consistency = strong
+  kSession,      // the session keeps its server: a pin, or pool_mode session
+  kTransaction,  // in a transaction that may write, or is serializable
+  kNone,         // the shard has no replica that could be used
+  kBehind,       // none has what the session must find
+  kFailed,       // none could be connected to
+};
+inline constexpr std::array<std::string_view, 7> kReadPlaceNames = {
+    "replica", "strong", "session", "transaction", "no_replica", "behind", "failed"};
+
 // Which way a cancel request ended.
 enum class CancelOutcome : uint8_t {
   kSent,     // passed on to one or more nodes

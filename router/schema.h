@@ -42,6 +42,9 @@ struct Relation {
   std::vector<TableName> ancestors;
   bool has_opaque_functions =
       false;  // a view that calls a function outside of pg_catalog or a volatile one, or locks rows
+  // Not the same on a replica: unlogged tables (it has none), sequences (their log runs ahead),
+  // foreign tables, and tables with such a partition.
+  bool differs_on_replica = false;
 
   friend bool operator==(const Relation&, const Relation&) = default;
 };

@@ -98,6 +98,11 @@ struct Statement : RefCounted {
   // where that is certain (see design: no locking clause, no volatile function, no data-modifying
   // CTE).
   bool writes = true;
+  // Whether a replica could answer otherwise than the primary did when it was as far: false only
+  // where that is certain.
+  bool differs_on_replica = true;
+  // It reads tables or views, not of PostgreSQL itself.
+  bool reads_tables = false;
   // currval(), lastval(): of the server connection that served nextval() before.
   bool reads_sequence_state = false;
   // SET LOCAL; set_config(..., true).

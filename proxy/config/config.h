@@ -5,6 +5,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -18,10 +19,16 @@ namespace meridian {
 enum class PoolMode : uint8_t { kTransaction, kSession };
 enum class ClientAuth : uint8_t { kTrust, kScramSha256 };
 
+// Which replicas may serve a session's reads; see docs/replicas.md.
+enum class ReadConsistency : uint8_t { kStrong, kReadYourWrites, kMonotonic, kBounded, kEventual };
+inline constexpr std::array<std::string_view, 5> kReadConsistencyNames = {
+    "strong", "read_your_writes", "monotonic", "bounded", "eventual"};
+
 struct DatabaseConfig {
   std::string name;
   PoolMode pool_mode = PoolMode::kTransaction;  // unless given: the top level's
   int pool_size = 0;                            // unless given: the top level's
+  ReadConsistency read_consistency = ReadConsistency::kReadYourWrites;  // ... replicas'
 
   friend bool operator==(const DatabaseConfig&, const DatabaseConfig&) = default;
 };
@@ -40,12 +47,20 @@ struct CatalogConfig {
 struct ControlConfig {
   std::string user;  // empty: catalog.user
   std::chrono::milliseconds catalog_poll_interval = std::chrono::seconds(5);
-  std::chrono::milliseconds node_check_interval = std::chrono::seconds(1);
+  std::chrono::milliseconds node_check_interval{250};
   std::chrono::milliseconds schema_poll_interval = std::chrono::seconds(5);
   std::chrono::milliseconds role_poll_interval = std::chrono::seconds(10);
   std::chrono::milliseconds transaction_recovery_interval = std::chrono::seconds(2);
 
   friend bool operator==(const ControlConfig&, const ControlConfig&) = default;
+};
+
+struct ReplicaConfig {
+  ReadConsistency read_consistency = ReadConsistency::kReadYourWrites;
+  std::chrono::milliseconds max_staleness = std::chrono::seconds(1);  // of kBounded
+  std::chrono::milliseconds max_lag = std::chrono::seconds(30);
+
+  friend bool operator==(const ReplicaConfig&, const ReplicaConfig&) = default;
 };
 
 struct AuthConfig {
@@ -113,6 +128,7 @@ struct Config {
   std::vector<DatabaseConfig> databases;
   CatalogConfig catalog;
   ControlConfig control;
+  ReplicaConfig replicas;
   AuthConfig auth;
   ServerConfig server;
   std::vector<AdminUser> admin_users;

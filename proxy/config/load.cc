@@ -142,8 +142,10 @@ class Loader {
 
   absl::Status LoadDatabases(const toml::node* node) {
     return ForEachTable(node, "database", [&](const toml::table& table) {
-      DatabaseConfig database{
-          .name = {}, .pool_mode = config_.pool_mode, .pool_size = config_.pool_size};
+      DatabaseConfig database{.name = {},
+                              .pool_mode = config_.pool_mode,
+                              .pool_size = config_.pool_size,
+                              .read_consistency = config_.replicas.read_consistency};
       absl::Status status = LoadElement(DatabaseSettings(), "database.", table, database);
       if (!status.ok()) return status;
       const source_position at = table["name"].node()->source().begin;

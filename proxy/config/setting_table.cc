@@ -18,6 +18,7 @@ constexpr int64_t kDay = 24 * 60 * kMinute;
 constexpr SettingLimits kOnOrOff = {0, 365 * kDay};  // 0 is off
 constexpr SettingLimits kWait = {100, kDay};
 constexpr SettingLimits kPoll = {100, 10 * kMinute};
+constexpr SettingLimits kStaleness = {1, kDay};
 constexpr SettingLimits kPort = {1, 65'535};
 constexpr SettingLimits kPoolSize = {1, 10'000};
 
@@ -114,6 +115,21 @@ const Setting<Config> kConfigSettings[] = {
                              "A server connection older than this is closed when it becomes idle; "
                              "0 is never.",
                              kOnOrOff),
+    // Reads from replicas.
+    Row<&C::replicas, &ReplicaConfig::read_consistency>(
+        "replicas.read_consistency", kNone,
+        "Which replicas may serve reads, for sessions that do not set `meridian.read_consistency`; "
+        "see docs/replicas.md."),
+    Row<&C::replicas, &ReplicaConfig::max_staleness>(
+        "replicas.max_staleness", kNone,
+        "With `bounded`: how old what a replica shows may be, for sessions that do not set "
+        "`meridian.max_staleness`.",
+        kStaleness),
+    Row<&C::replicas, &ReplicaConfig::max_lag>(
+        "replicas.max_lag", kReloadable,
+        "A replica that is further behind its primary is not read from, until it is less than half "
+        "of this behind.",
+        kWait),
     // Logging in, on both sides.
     Row<&C::auth, &AuthConfig::tcp>("auth.tcp", kReloadable,
                                     "How clients that connect by TCP prove who they are."),
@@ -183,6 +199,9 @@ const Setting<DatabaseConfig> kDatabaseSettings[] = {
         "database.pool_mode", kNone, "The same for this database.", {}, "`pool_mode`"),
     RowOf<DatabaseConfig, &DatabaseConfig::pool_size>(
         "database.pool_size", kReloadable, "The same for this database.", kPoolSize, "`pool_size`"),
+    RowOf<DatabaseConfig, &DatabaseConfig::read_consistency>("database.read_consistency", kNone,
+                                                             "The same for this database.", {},
+                                                             "`replicas.read_consistency`"),
 };
 
 const Setting<AdminUser> kAdminUserSettings[] = {

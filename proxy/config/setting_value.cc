@@ -159,6 +159,9 @@ std::string ReadSetting(const SettingInput& input, const SettingLimits&,
   return {};
 }
 
+std::string ReadSetting(const SettingInput& input, const SettingLimits&, ReadConsistency& value) {
+  return ReadChoice(input, kReadConsistencyNames, value);
+}
 std::string ReadSetting(const SettingInput& input, const SettingLimits&, PoolMode& value) {
   return ReadChoice(input, kPoolModes, value);
 }
@@ -182,6 +185,9 @@ std::string FormatSetting(const std::vector<std::string>& value) {
   return list;
 }
 std::string FormatSetting(PoolMode value) { return FormatChoice(value, kPoolModes); }
+std::string FormatSetting(ReadConsistency value) {
+  return FormatChoice(value, kReadConsistencyNames);
+}
 std::string FormatSetting(ClientAuth value) { return FormatChoice(value, kClientAuths); }
 std::string FormatSetting(LogLevel value) { return FormatChoice(value, kLogLevels); }
 std::string FormatSetting(LogFormat value) { return FormatChoice(value, kLogFormats); }
@@ -199,6 +205,9 @@ SettingType TypeOfSetting(const SettingLimits& limits, const milliseconds&) {
 SettingType TypeOfSetting(const SettingLimits&, const std::string&) { return {"text", ""}; }
 SettingType TypeOfSetting(const SettingLimits&, const std::vector<std::string>&) {
   return {"list of texts", ""};
+}
+SettingType TypeOfSetting(const SettingLimits&, const ReadConsistency&) {
+  return {ChoiceList(kReadConsistencyNames), ""};
 }
 SettingType TypeOfSetting(const SettingLimits&, const PoolMode&) {
   return {ChoiceList(kPoolModes), ""};

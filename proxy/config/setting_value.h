@@ -34,6 +34,8 @@ std::string ReadSetting(const SettingInput& input, const SettingLimits& limits, 
 std::string ReadSetting(const SettingInput& input, const SettingLimits& limits,
                         std::vector<std::string>& value);
 std::string ReadSetting(const SettingInput& input, const SettingLimits& limits, PoolMode& value);
+std::string ReadSetting(const SettingInput& input, const SettingLimits& limits,
+                        ReadConsistency& value);
 std::string ReadSetting(const SettingInput& input, const SettingLimits& limits, ClientAuth& value);
 std::string ReadSetting(const SettingInput& input, const SettingLimits& limits, LogLevel& value);
 std::string ReadSetting(const SettingInput& input, const SettingLimits& limits, LogFormat& value);
@@ -45,6 +47,7 @@ std::string FormatSetting(std::chrono::milliseconds value);
 std::string FormatSetting(const std::string& value);
 std::string FormatSetting(const std::vector<std::string>& value);
 std::string FormatSetting(PoolMode value);
+std::string FormatSetting(ReadConsistency value);
 std::string FormatSetting(ClientAuth value);
 std::string FormatSetting(LogLevel value);
 std::string FormatSetting(LogFormat value);
@@ -60,6 +63,7 @@ SettingType TypeOfSetting(const SettingLimits& limits, const std::chrono::millis
 SettingType TypeOfSetting(const SettingLimits& limits, const std::string&);
 SettingType TypeOfSetting(const SettingLimits& limits, const std::vector<std::string>&);
 SettingType TypeOfSetting(const SettingLimits& limits, const PoolMode&);
+SettingType TypeOfSetting(const SettingLimits& limits, const ReadConsistency&);
 SettingType TypeOfSetting(const SettingLimits& limits, const ClientAuth&);
 SettingType TypeOfSetting(const SettingLimits& limits, const LogLevel&);
 SettingType TypeOfSetting(const SettingLimits& limits, const LogFormat&);

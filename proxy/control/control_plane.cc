@@ -166,7 +166,9 @@ ControlPlane::Impl::Impl(ControlSettings settings, SnapshotListener& listener,
                 [this](std::shared_ptr<const ShardMap> map, CommandReply reply,
                        std::function<void(CommandReply)> done, const std::stop_token& stop) {
                   FinishCommand(std::move(map), std::move(reply), std::move(done), stop);
-                }) {}
+                }) {
+  monitor_.SetReplicaLagMax(settings_.replica_lag_max);
+}
 
 void ControlPlane::Impl::Progress() {
   const std::lock_guard lock(mu_);
@@ -289,12 +291,14 @@ void ControlPlane::Impl::Stop() {
 void ControlPlane::Impl::Reload(const ControlSettings& settings) {
   const std::lock_guard lock(mu_);
   settings_.node_check_interval = settings.node_check_interval;
+  settings_.replica_lag_max = settings.replica_lag_max;
   settings_.catalog_poll_interval = settings.catalog_poll_interval;
   settings_.schema_poll_interval = settings.schema_poll_interval;
   settings_.role_poll_interval = settings.role_poll_interval;
   settings_.role_refresh_interval_min = settings.role_refresh_interval_min;
   settings_.transaction_recovery_interval = settings.transaction_recovery_interval;
   recovery_.SetInterval(settings_.transaction_recovery_interval);
+  monitor_.SetReplicaLagMax(settings_.replica_lag_max);
   monitor_.SetInterval(settings_.node_check_interval);
   follower_.SetPollInterval(settings_.catalog_poll_interval);
   schema_thread_.SetIntervals(SchemaIntervals());

@@ -34,6 +34,7 @@ ControlSettings ControlSettingsOf(const Config& config) {
     shards.password.clear();
   }
   settings.node_check_interval = config.control.node_check_interval;
+  settings.replica_lag_max = config.replicas.max_lag;
   settings.catalog_poll_interval = config.control.catalog_poll_interval;
   settings.schema_poll_interval = config.control.schema_poll_interval;
   settings.role_poll_interval = config.control.role_poll_interval;

@@ -18,7 +18,8 @@ struct ControlSettings {
   std::string proxy;    // TransactionName::proxy of this process
 
   // Changed by ControlPlane::Reload.
-  std::chrono::milliseconds node_check_interval{1'000};
+  std::chrono::milliseconds node_check_interval{250};
+  std::chrono::milliseconds replica_lag_max{30'000};
   std::chrono::milliseconds catalog_poll_interval{5'000};  // changes come by NOTIFY: a safety net
   std::chrono::milliseconds schema_poll_interval{5'000};
   std::chrono::milliseconds role_poll_interval{10'000};

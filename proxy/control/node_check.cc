@@ -31,7 +31,9 @@ constexpr char kNodeSql[] = R"sql(SELECT pg_catalog.pg_is_in_recovery(),
     coalesce((SELECT received_tli FROM pg_catalog.pg_stat_wal_receiver),
              (SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()))
   ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END,
-  current_setting('server_version_num'))sql";
+  current_setting('server_version_num'),
+  (CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
+   ELSE pg_catalog.pg_current_wal_insert_lsn() END - '0/0'::pg_lsn)::int8)sql";
 
 template <typename Number>
 Number NumberAt(const PgResult& rows, size_t column) {
@@ -48,7 +50,7 @@ std::string OneLine(std::string text) {
   return text;
 }
 
-absl::Status Ask(PgConnection& connection, NodeState& state) {
+absl::Status Ask(PgConnection& connection, NodeState& state, Lsn* lsn) {
   auto rows = connection.Query(kNodeSql);
   if (!rows.ok()) return rows.status();
   if (rows->rows() != 1) return SqlStatus(sqlstate::kInternalError, "no row in the node's answer");
@@ -56,6 +58,7 @@ absl::Status Ask(PgConnection& connection, NodeState& state) {
   state.system_identifier = NumberAt<uint64_t>(*rows, 1);
   state.timeline = NumberAt<uint32_t>(*rows, 2);
   state.server_version = NumberAt<int>(*rows, 3);
+  *lsn = WithoutPageHeader(NumberAt<Lsn>(*rows, 4));
   state.parameters.clear();
   for (const char* name : kReportedParameters) {
     const char* value = PQparameterStatus(connection.raw(), name);
@@ -65,22 +68,23 @@ absl::Status Ask(PgConnection& connection, NodeState& state) {
 }
 
 absl::Status AskNew(const PgTarget& target, NodeState& state,
-                    std::optional<PgConnection>& connection) {
+                    std::optional<PgConnection>& connection, Lsn* lsn) {
   connection.reset();
   auto made = PgConnection::Connect(target);
   if (!made.ok()) return made.status();
   connection.emplace(*std::move(made));
-  return Ask(*connection, state);
+  return Ask(*connection, state, lsn);
 }
 
 }  // namespace
 
-NodeState CheckNode(const PgTarget& target, NodeState last,
-                    std::optional<PgConnection>& connection) {
+NodeState CheckNode(const PgTarget& target, NodeState last, std::optional<PgConnection>& connection,
+                    Lsn* lsn) {
   NodeState state = std::move(last);
   const bool reuse = connection.has_value() && !connection->broken();
-  absl::Status asked = reuse ? Ask(*connection, state) : AskNew(target, state, connection);
-  if (reuse && IsConnectionLoss(asked)) asked = AskNew(target, state, connection);
+  absl::Status asked =
+      reuse ? Ask(*connection, state, lsn) : AskNew(target, state, connection, lsn);
+  if (reuse && IsConnectionLoss(asked)) asked = AskNew(target, state, connection, lsn);
   state.reachable = asked.ok();
   state.last_error = asked.ok() ? "" : OneLine(ToSqlError(asked).message);
   if (!asked.ok()) {

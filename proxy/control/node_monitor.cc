@@ -13,6 +13,11 @@ namespace {
 
 constexpr char kNotChecked[] = "not checked yet";
 
+uint64_t NowUs() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(now).count());
+}
+
 void LogShard(const std::string& shard, const ShardNodes& before, const ShardNodes& now) {
   const NodeState* const primary = now.Primary();
   const NodeState* const was = before.Primary();
@@ -30,10 +35,14 @@ void LogShard(const std::string& shard, const ShardNodes& before, const ShardNod
 
 struct NodeMonitor::Node {
   PgTarget target;
+  std::string shard;
+  const std::shared_ptr<NodeSamples> samples = std::make_shared<NodeSamples>();
   // Guarded by the monitor's mu_.
   NodeState state;
   bool checked = false;
   bool finished = false;  // the thread does nothing more
+  WalHistory history;     // while it is the primary
+  ReplicaHealth health;
   // Last, so that it ends before what it uses.
   std::jthread thread;
 };
@@ -62,12 +71,14 @@ void NodeMonitor::Watch(const ShardMap& map) {
         continue;
       }
       auto node = std::make_unique<Node>();
+      node->shard = shard.name;
       node->target = ForReading(TargetOf(access_, shard, address));
       // A node that takes long to say what it is, is not well.
       node->target.statement_timeout = node->target.connect_timeout;
       node->state.address = address;
       node->state.dbname = key.second;
       node->state.last_error = kNotChecked;
+      node->state.samples = node->samples;
       node->thread =
           std::jthread([this, &n = *node](const std::stop_token& stop) { Run(stop, n); });
       kept.emplace(std::move(key), std::move(node));
@@ -134,6 +145,11 @@ void NodeMonitor::SetInterval(std::chrono::milliseconds interval) {
   wake_.notify_all();
 }
 
+void NodeMonitor::SetReplicaLagMax(std::chrono::milliseconds lag_max) {
+  const std::lock_guard lock(mu_);
+  replica_lag_max_ = lag_max;
+}
+
 void NodeMonitor::Stop() {
   std::vector<std::unique_ptr<Node>> ending;
   {
@@ -148,8 +164,34 @@ void NodeMonitor::Stop() {
   ending.clear();  // joins
 }
 
+// What a replica covers is known by where its primary's log ended at which moment.
+void NodeMonitor::NoteSample(Node& node, Lsn lsn, uint64_t asked_us) {
+  if (node.state.role == NodeRole::kPrimary) {
+    node.history.Add(asked_us, lsn);
+    node.samples->SetUsable(false);
+    node.samples->FinishAsPrimary(lsn);
+    return;
+  }
+  uint64_t covers_us = 0;
+  uint64_t newest_us = 0;
+  const auto shard = before_.find(node.shard);
+  const NodeState* const primary = shard == before_.end() ? nullptr : shard->second.Primary();
+  if (primary != nullptr) {
+    const auto found = nodes_.find({primary->address, primary->dbname});
+    if (found != nodes_.end()) {
+      covers_us = found->second->history.CoveredBy(lsn);
+      newest_us = found->second->history.newest_us();
+    }
+  }
+  // Behind what is known of the primary: one that is down makes no replica worse.
+  const uint64_t lag_us = covers_us == 0 ? UINT64_MAX : newest_us - covers_us;
+  const uint64_t lag_max_us =
+      static_cast<uint64_t>(std::chrono::microseconds(replica_lag_max_).count());
+  node.samples->FinishAsReplica(lsn, covers_us);
+  node.samples->SetUsable(node.health.Check(node.state.reachable, lag_us, lag_max_us));
+}
+
 bool NodeMonitor::Note(Node& node, NodeState state) {
-  const std::lock_guard lock(mu_);
   const bool first = !std::exchange(node.checked, true);
   if (!first && node.state == state) return false;
   if (!state.reachable && (first || node.state.reachable)) {
@@ -183,9 +225,20 @@ void NodeMonitor::Run(const std::stop_token& stop, Node& node) {
   }
   NodeState state = node.state;  // written by this thread alone
   while (!stop.stop_requested()) {
-    state = CheckNode(target, std::move(state), connection);
+    Lsn lsn = 0;
+    node.samples->Start();
+    const uint64_t asked_us = NowUs();
+    state = CheckNode(target, std::move(state), connection, &lsn);
     if (stop.stop_requested()) break;
     if (Note(node, state)) on_change_();
+    {
+      const std::lock_guard lock(mu_);
+      if (state.reachable) {
+        NoteSample(node, lsn, asked_us);
+      } else {
+        node.samples->SetUsable(node.health.Check(false, 0, 0));
+      }
+    }
     WaitForTurn(stop, seen);
   }
   const std::lock_guard lock(mu_);

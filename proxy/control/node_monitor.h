@@ -45,6 +45,8 @@ class NodeMonitor {
   // Has all nodes checked now.
   void CheckNow();
   void SetInterval(std::chrono::milliseconds interval);
+  // Replicas that are further behind are not used.
+  void SetReplicaLagMax(std::chrono::milliseconds lag_max);
 
   // Ends all threads and waits for them. Any number of times.
   void Stop();
@@ -59,6 +61,8 @@ class NodeMonitor {
   void Run(const std::stop_token& stop, Node& node);
   // Takes over what the check found; logs what an operator wants to know. Whether it is news.
   bool Note(Node& node, NodeState state);
+  // With mu_ held: what the check has found of the node's log. `asked_us`: when it was asked.
+  void NoteSample(Node& node, Lsn lsn, uint64_t asked_us);
   // Waits for the interval or CheckNow, of which `seen` are done.
   void WaitForTurn(const std::stop_token& stop, uint64_t& seen);
 
@@ -68,6 +72,7 @@ class NodeMonitor {
   std::condition_variable_any wake_;
   // Guarded by mu_.
   std::chrono::milliseconds interval_;
+  std::chrono::milliseconds replica_lag_max_{30'000};
   uint64_t checks_wanted_ = 0;  // grows with CheckNow
   bool stopped_ = false;
   std::map<NodeKey, std::unique_ptr<Node>> nodes_;

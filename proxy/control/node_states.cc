@@ -56,6 +56,17 @@ void RefuseStrangers(std::vector<NodeState>& nodes, uint64_t identifier) {
   }
 }
 
+// A replica that still follows a primary which was replaced may show what was lost with it.
+void RefuseOldReplicas(std::vector<NodeState>& nodes, uint32_t timeline) {
+  for (NodeState& node : nodes) {
+    if (node.role != NodeRole::kReplica || !Usable(node) || node.timeline >= timeline) continue;
+    node.last_error = fmt::format(
+        "a replica of timeline {}, but the shard is at timeline {}: it does not follow the new "
+        "primary",
+        node.timeline, timeline);
+  }
+}
+
 // Indexes of the usable nodes of the newest timeline that call themselves primary.
 std::vector<size_t> NewestPrimaries(const std::vector<NodeState>& nodes) {
   std::vector<size_t> newest;
@@ -156,6 +167,7 @@ ShardNodes ChooseRoles(std::vector<NodeState> nodes, const ShardNodes& before) {
     shard.timeline = std::max(shard.timeline, nodes[*shard.primary].timeline);
   }
   RefuseOtherPrimaries(nodes, shard.primary, shard.timeline);
+  RefuseOldReplicas(nodes, shard.timeline);
   for (size_t i = 0; i < nodes.size(); ++i) {
     if (nodes[i].role == NodeRole::kReplica && Usable(nodes[i])) shard.replicas.push_back(i);
   }

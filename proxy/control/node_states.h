@@ -6,12 +6,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "proxy/control/node_samples.h"
 #include "sharding/shard_map.h"
 
 namespace meridian {
@@ -38,6 +40,9 @@ struct NodeState {
   // Left out are those that depend on who logs in and how: application_name, client_encoding,
   // in_hot_standby, is_superuser, search_path, session_authorization.
   std::vector<std::pair<std::string, std::string>> parameters;
+
+  // How far its log has come, now. Null: the node is not watched.
+  std::shared_ptr<const NodeSamples> samples;
 
   friend bool operator==(const NodeState&, const NodeState&) = default;
 };
@@ -72,6 +77,7 @@ struct NodeStates {
 // Chooses primary and replicas among `nodes` as they were checked, and gives a last_error to those
 // that answer but must not be used:
 //   another system identifier than the shard's;
+//   a replica of an older timeline than the shard's newest: it may have what the primary lacks;
 //   a primary of an older timeline than the shard's newest: it was replaced, and lacks writes;
 //   a second primary of the same timeline: with a primary before, that one stays; without, there is
 //   none, since a guess could lose writes.

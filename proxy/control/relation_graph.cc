@@ -23,10 +23,13 @@ class Graph {
     return found == by_oid_.end() ? nullptr : &nodes_[found->second];
   }
 
-  // What holds the rows that the relation shows, and whether a view on the way is opaque.
-  std::pair<std::vector<TableName>, bool> ReadsOf(const RelationNode& start) const {
-    std::vector<TableName> reads;
-    bool opaque = start.relation.has_opaque_functions;
+  struct Reads {
+    std::vector<TableName> tables;  // that hold the rows which the relation shows
+    bool opaque = false;            // a view on the way is
+    bool differs_on_replica = false;
+  };
+  Reads ReadsOf(const RelationNode& start) const {
+    Reads reads{{}, start.relation.has_opaque_functions, start.relation.differs_on_replica};
     absl::flat_hash_set<Oid> seen = {start.oid};
     std::vector<const RelationNode*> open = {&start};
     while (!open.empty()) {
@@ -35,32 +38,32 @@ class Graph {
       for (const Oid oid : node.references) {
         const RelationNode* const used = Find(oid);
         if (used == nullptr || !seen.insert(oid).second) continue;
+        reads.differs_on_replica |= used->relation.differs_on_replica;
         if (used->relation.kind == Kind::kView) {
-          opaque = opaque || used->relation.has_opaque_functions;
+          reads.opaque |= used->relation.has_opaque_functions;
           open.push_back(used);
         } else if (used->relation.kind != Kind::kSequence && used->relation.kind != Kind::kOther) {
-          reads.push_back(used->relation.name);
+          reads.tables.push_back(used->relation.name);
         }
       }
     }
-    std::sort(reads.begin(), reads.end());
-    return {std::move(reads), opaque};
+    std::sort(reads.tables.begin(), reads.tables.end());
+    return reads;
   }
 
   // Breadth first, so that the nearest come first.
-  std::vector<TableName> AncestorsOf(const RelationNode& start) const {
-    std::vector<TableName> ancestors;
+  std::vector<const RelationNode*> AncestorsOf(const RelationNode& start) const {
     absl::flat_hash_set<Oid> seen = {start.oid};
     std::vector<const RelationNode*> queue = {&start};
     for (size_t i = 0; i < queue.size(); ++i) {
       for (const Oid oid : queue[i]->parents) {
         const RelationNode* const parent = Find(oid);
         if (parent == nullptr || !seen.insert(oid).second) continue;
-        ancestors.push_back(parent->relation.name);
         queue.push_back(parent);
       }
     }
-    return ancestors;
+    queue.erase(queue.begin());
+    return queue;
   }
 
  private:
@@ -71,23 +74,28 @@ class Graph {
 }  // namespace
 
 std::vector<Relation> ResolveRelations(std::vector<RelationNode> nodes) {
-  struct Resolved {
-    std::vector<TableName> reads, ancestors;
-    bool opaque = false;
-  };
-  std::vector<Resolved> resolved(nodes.size());
   const Graph graph(nodes);
+  std::vector<std::vector<TableName>> ancestors(nodes.size());
+  // What a partition is, its ancestors are, and the views that read these.
+  std::vector<size_t> with_differing_part;
   for (size_t i = 0; i < nodes.size(); ++i) {
-    std::tie(resolved[i].reads, resolved[i].opaque) = graph.ReadsOf(nodes[i]);
-    resolved[i].ancestors = graph.AncestorsOf(nodes[i]);
+    for (const RelationNode* const ancestor : graph.AncestorsOf(nodes[i])) {
+      ancestors[i].push_back(ancestor->relation.name);
+      if (!nodes[i].relation.differs_on_replica) continue;
+      with_differing_part.push_back(static_cast<size_t>(ancestor - nodes.data()));
+    }
   }
+  for (const size_t i : with_differing_part) nodes[i].relation.differs_on_replica = true;
+  std::vector<Graph::Reads> reads;
+  for (const RelationNode& node : nodes) reads.push_back(graph.ReadsOf(node));
   std::vector<Relation> relations;
   relations.reserve(nodes.size());
   for (size_t i = 0; i < nodes.size(); ++i) {
     Relation& relation = relations.emplace_back(std::move(nodes[i].relation));
-    relation.reads = std::move(resolved[i].reads);
-    relation.ancestors = std::move(resolved[i].ancestors);
-    relation.has_opaque_functions = resolved[i].opaque;
+    relation.ancestors = std::move(ancestors[i]);
+    relation.reads = std::move(reads[i].tables);
+    relation.has_opaque_functions = reads[i].opaque;
+    relation.differs_on_replica = reads[i].differs_on_replica;
   }
   return relations;
 }

@@ -73,6 +73,7 @@ class Reader {
       node.oid = OidAt(*rows, i, 0);
       node.relation.name = {rows->Text(i, 1), rows->Text(i, 2)};
       node.relation.kind = KindOf(rows->Get(i, 3).value_or(""));
+      node.relation.differs_on_replica = BoolAt(*rows, i, 4);
       by_oid_.emplace(node.oid, i);
     }
     return absl::OkStatus();

@@ -34,7 +34,8 @@ SELECT pg_catalog.pg_is_in_recovery(), string_agg(n || ':' || coalesce(s, 0), ' 
 )sql";
 
 const char kSchemaRelationsSql[] =
-    R"sql(SELECT c.oid, n.nspname, c.relname, c.relkind
+    R"sql(SELECT c.oid, n.nspname, c.relname, c.relkind,
+  c.relpersistence = 'u' OR c.relkind IN ('S', 'f')
 FROM pg_catalog.pg_class c JOIN )sql" NAMESPACES R"sql( n ON n.oid = c.relnamespace
 ORDER BY n.nspname, c.relname)sql";
 

@@ -349,8 +349,13 @@ absl::StatusOr<Pool*> Worker::PoolFor(const std::string& database, const std::st
                      "shard \"" + map.shard(shard).name + "\" has no primary",
                      "SHOW NODES in the admin database tells why.", nodes.last_error);
   }
-  const std::string& dbname = map.shard(shard).dbname;
-  PoolKey key{primary->address, dbname.empty() ? database : dbname, user};
+  return &PoolAt(primary->address, database, user, shard);
+}
+
+Pool& Worker::PoolAt(const NodeAddress& node, const std::string& database, const std::string& user,
+                     ShardIndex shard) {
+  const std::string& dbname = snapshot_->map->shard(shard).dbname;
+  PoolKey key{node, dbname.empty() ? database : dbname, user};
   const size_t slot =
       shard.value < snapshot_->slots.size() ? snapshot_->slots[shard.value] : kOtherShardsSlot;
   Pool& pool = pools_->Get(key, metrics_.Shard(static_cast<ShardSlot>(slot)));
@@ -363,16 +368,23 @@ absl::StatusOr<Pool*> Worker::PoolFor(const std::string& database, const std::st
     if (password != nullptr) credentials.password = *password;
     pools_->SetCredentials(pool, std::move(credentials));
   }
-  return &pool;
+  return pool;
+}
+
+// What PoolFor says holds as long as the snapshot.
+UserPools& Worker::KnownPools(Session& session) {
+  UserPools& known = *static_cast<ClientConnection*>(session.handle)->user_pools();
+  if (known.snapshot != snapshot_) {
+    const size_t shards = snapshot_->map->shards().size();
+    known.snapshot = snapshot_;
+    known.by_shard.assign(shards, nullptr);
+    known.replicas.assign(shards, {});
+  }
+  return known;
 }
 
 absl::StatusOr<Pool*> Worker::PoolOf(Session& session, ShardIndex shard) {
-  // What PoolFor says holds as long as the snapshot.
-  UserPools& known = *static_cast<ClientConnection*>(session.handle)->user_pools();
-  if (known.snapshot != snapshot_) {
-    known.snapshot = snapshot_;
-    known.by_shard.assign(snapshot_->map->shards().size(), nullptr);
-  }
+  UserPools& known = KnownPools(session);
   if (shard.value < known.by_shard.size() && known.by_shard[shard.value] != nullptr) {
     return known.by_shard[shard.value];
   }
@@ -380,6 +392,57 @@ absl::StatusOr<Pool*> Worker::PoolOf(Session& session, ShardIndex shard) {
   // Until a login has succeeded, the credentials may change with the password file.
   if (pool.ok() && (*pool)->profile() != nullptr) known.by_shard[shard.value] = *pool;
   return pool;
+}
+
+const ShardNodes* Worker::NodesOf(ShardIndex shard) {
+  return shard.value < snapshot_->nodes->shards.size() ? &snapshot_->nodes->of(shard) : nullptr;
+}
+
+// The better of two that are drawn by lot: about as even as the best of all, without a herd
+// (Mitzenmacher, The Power of Two Choices in Randomized Load Balancing).
+std::optional<SessionHost::ReplicaPool> Worker::ReplicaPoolOf(Session& session, ShardIndex shard,
+                                                              absl::Span<const size_t> candidates) {
+  const ShardNodes& nodes = snapshot_->nodes->of(shard);
+  std::vector<Pool*>& known = KnownPools(session).replicas[shard.value];
+  known.resize(nodes.nodes.size(), nullptr);
+  const uint64_t now = NowUs();
+  absl::InlinedVector<size_t, 4> left;
+  for (const size_t node : candidates) {
+    const auto failed = failed_replicas_.find(nodes.nodes[node].samples.get());
+    if (failed == failed_replicas_.end() || failed->second <= now) left.push_back(node);
+  }
+  if (left.empty()) return std::nullopt;
+  const auto draw = [this](size_t below) {  // xorshift64
+    choices_ ^= choices_ << 13;
+    choices_ ^= choices_ >> 7;
+    choices_ ^= choices_ << 17;
+    return static_cast<size_t>(choices_ % below);
+  };
+  const auto pool_of = [&](size_t node) {
+    Pool*& pool = known[node];
+    const SessionIdentity& identity = session.identity();
+    if (pool == nullptr || pool->profile() == nullptr) {  // until then, as in PoolOf
+      pool = &PoolAt(nodes.nodes[node].address, identity.database, identity.user, shard);
+    }
+    return pool;
+  };
+  size_t chosen = left[draw(left.size())];
+  if (left.size() > 1) {
+    const size_t other = left[draw(left.size())];
+    const auto load = [&](size_t node) {
+      const PoolStats stats = pool_of(node)->Stats(now);
+      return stats.active + stats.waiting;
+    };
+    if (other != chosen && load(other) < load(chosen)) chosen = other;
+  }
+  return ReplicaPool{chosen, pool_of(chosen)};
+}
+
+void Worker::OnReplicaFailed(const NodeSamples& replica) {
+  std::erase_if(failed_replicas_,
+                [now = NowUs()](const auto& failed) { return failed.second <= now; });
+  failed_replicas_[&replica] = NowUs() + ServerPools::kRetryAfterUs;
+  proxy_.control().RequestNodeCheck();
 }
 
 UserPools& Worker::PoolsOf(const std::string& database, const std::string& user) {

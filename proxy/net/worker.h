@@ -39,7 +39,8 @@ inline constexpr size_t kMaxWorkers = 64;
 // The pools of one user and database, by shard; null where none was needed yet.
 struct UserPools {
   std::shared_ptr<const Snapshot> snapshot;  // for which they are right
-  std::vector<Pool*> by_shard;
+  std::vector<Pool*> by_shard;               // of the primaries
+  std::vector<std::vector<Pool*>> replicas;  // by shard and index of the node
 };
 
 class Worker final : public SessionHost, public PoolHost, public AdminHost {
@@ -97,6 +98,8 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   void RememberStart(const Pool& pool, const Settings& settings, StartAnswer answer);
   absl::StatusOr<Pool*> PoolFor(const std::string& database, const std::string& user,
                                 ShardIndex shard);
+  Pool& PoolAt(const NodeAddress& node, const std::string& database, const std::string& user,
+               ShardIndex shard);
   // Lives as long as the worker.
   UserPools& PoolsOf(const std::string& database, const std::string& user);
   // The keys that a client has proved, for logging in to servers as the same user.
@@ -114,6 +117,10 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   void MarkDirty(Session& session) override;
   void CloseClient(Session& session) override;
   absl::StatusOr<Pool*> PoolOf(Session& session, ShardIndex shard) override;
+  const ShardNodes* NodesOf(ShardIndex shard) override;
+  std::optional<ReplicaPool> ReplicaPoolOf(Session& session, ShardIndex shard,
+                                           absl::Span<const size_t> candidates) override;
+  void OnReplicaFailed(const NodeSamples& replica) override;
   ServerPools& pools() override { return *pools_; }
   void CancelServer(Server& server) override;
   void SetReading(Server& server, bool on) override;
@@ -146,6 +153,7 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   void OnTick();
   void CountClients();
   void CloseLoop();
+  UserPools& KnownPools(Session& session);
 
   Proxy& proxy_;
   const size_t index_;
@@ -177,6 +185,8 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   std::map<uint64_t, std::unique_ptr<ClientConnection>> clients_;
   std::map<std::pair<std::string, std::string>, UserPools> user_pools_;  // database, user
   std::map<std::string, DatabaseStats> database_stats_;
+  std::map<const NodeSamples*, uint64_t> failed_replicas_;  // not to be chosen before this time
+  uint64_t choices_ = 1;                                    // state of a generator
   std::vector<ClientConnection*> dirty_;
   uint64_t next_client_ = 1;
   uint64_t next_transaction_ = 1;

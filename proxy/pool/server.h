@@ -82,6 +82,9 @@ class Server {
   // would show to the next one, too.
   bool holds_sequence_values = false;
 
+  // Of a replica: NodeSamples::started() when a session got the connection first; 0: none has.
+  uint64_t first_sample = 0;
+
   uint32_t backend_pid = 0;
   std::string cancel_secret;
   // Cancel requests on their way: the server must not be given to another session until they have

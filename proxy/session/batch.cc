@@ -18,7 +18,7 @@ constexpr size_t kPreparedPerServerMax = 500;
 
 // Makes the shard's server the batch's.
 Session::Progress Session::UseBatchServer(ShardIndex shard, Participant** participant,
-                                          absl::Status* error, Join join) {
+                                          absl::Status* error, Join join, Access access) {
   if (batch_server_ != nullptr) {
     Participant* const current = FindParticipant(*batch_server_);
     const bool joined = join == Join::kNot || !transaction_.open() || current->in_transaction;
@@ -31,7 +31,7 @@ Session::Progress Session::UseBatchServer(ShardIndex shard, Participant** partic
     EndServerBatch(Pending::Show::kSwallow);
     return Progress::kBlocked;
   }
-  auto enlisted = Enlist(shard, join);
+  auto enlisted = Enlist(shard, join, access);
   if (!enlisted.ok()) {
     *error = enlisted.status();
     return Progress::kDone;

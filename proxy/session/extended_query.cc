@@ -185,6 +185,7 @@ Session::Progress Session::HandleBind(std::string_view message) {
     return Progress::kDone;
   }
   ShardIndex shard = AtHand();
+  Access access = Access::kPrimary;
   if (statement != nullptr) {
     const auto decision = DecideBind(*prepared, *statement, bind);
     if (!decision.ok()) {
@@ -204,10 +205,14 @@ Session::Progress Session::HandleBind(std::string_view message) {
       return BindFanout(prepared, bind);
     }
     host_.metrics().routes[static_cast<RouteKind>(decision->route)].Add();
+    if (transaction_.open() || IsWholeBatch()) access = AccessOf(*statement);
   }
   Participant* participant = nullptr;
   absl::Status status;
-  if (UseBatchServer(shard, &participant, &status) == Progress::kBlocked) return Progress::kBlocked;
+  if (UseBatchServer(shard, &participant, &status, Join::kTransaction, access) ==
+      Progress::kBlocked) {
+    return Progress::kBlocked;
+  }
   if (status.ok() && statement != nullptr) status = CheckRunnable(*statement, *participant);
   if (!status.ok()) {
     FailBatch(status);

@@ -1,6 +1,8 @@
 #include "proxy/session/meridian_settings.h"
 
 #include <algorithm>
+#include <charconv>
+#include <utility>
 
 #include "sharding/sql_status.h"
 
@@ -57,6 +59,43 @@ absl::Status SetSnapshot(Settings& settings, std::string_view value, const Route
   return absl::OkStatus();
 }
 
+constexpr std::string_view kReadConsistency = "meridian.read_consistency";
+
+absl::Status SetReadConsistency(Settings& settings, std::string_view value, const Router&) {
+  const auto* const found =
+      std::find(kReadConsistencyNames.begin(), kReadConsistencyNames.end(), value);
+  if (found == kReadConsistencyNames.end()) {
+    std::string names;
+    for (const std::string_view name : kReadConsistencyNames) {
+      names.append(names.empty() ? "" : ", ").append(name);
+    }
+    return InvalidValue(kReadConsistency, value, names);
+  }
+  settings.read_consistency = static_cast<ReadConsistency>(found - kReadConsistencyNames.begin());
+  return absl::OkStatus();
+}
+
+// As PostgreSQL's settings of time in milliseconds: 500, 500ms, 2s, 1min.
+absl::Status SetMaxStaleness(Settings& settings, std::string_view value, const Router&) {
+  constexpr std::pair<std::string_view, uint64_t> kUnits[] = {
+      {"", 1}, {"ms", 1}, {"s", 1'000}, {"min", 60'000}, {"h", 3'600'000}};
+  constexpr uint64_t kMax = 86'400'000;
+  uint64_t number = 0;
+  const auto read = std::from_chars(value.data(), value.data() + value.size(), number);
+  std::string_view unit = value.substr(static_cast<size_t>(read.ptr - value.data()));
+  while (unit.starts_with(' ')) unit.remove_prefix(1);
+  for (const auto& [name, ms] : kUnits) {
+    if (unit != name || read.ec != std::errc()) continue;
+    if (number > kMax / ms || number == 0) break;
+    settings.max_staleness_ms = static_cast<uint32_t>(number * ms);
+    return absl::OkStatus();
+  }
+  return SqlStatus(
+      sqlstate::kInvalidParameterValue,
+      "invalid value for parameter \"meridian.max_staleness\": \"" + std::string(value) + "\"",
+      "A duration from 1ms to 24h; valid units are \"ms\", \"s\", \"min\" and \"h\".");
+}
+
 constexpr std::string_view kMultiShardCommit = "meridian.multi_shard_commit";
 constexpr std::string_view kCommitReturns = "meridian.commit_returns";
 
@@ -95,6 +134,20 @@ constexpr MeridianSetting kSettings[] = {
      },
      SetSnapshot,
      [](Settings& settings, const Settings& from) { settings.snapshot = from.snapshot; }},
+    {kReadConsistency,
+     [](const Settings& settings) {
+       return std::string(kReadConsistencyNames[static_cast<size_t>(settings.read_consistency)]);
+     },
+     SetReadConsistency,
+     [](Settings& settings, const Settings& from) {
+       settings.read_consistency = from.read_consistency;
+     }},
+    {"meridian.max_staleness",
+     [](const Settings& settings) { return std::to_string(settings.max_staleness_ms) + "ms"; },
+     SetMaxStaleness,
+     [](Settings& settings, const Settings& from) {
+       settings.max_staleness_ms = from.max_staleness_ms;
+     }},
 };
 
 }  // namespace

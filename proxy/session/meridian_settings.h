@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "proxy/config/config.h"
 #include "router/router.h"
 
 namespace meridian {
@@ -27,6 +28,8 @@ struct MeridianSettings {
   // meridian.commit_returns: "decided" instead of "done".
   bool commit_returns_decided = false;
   SnapshotMode snapshot = SnapshotMode::kTransaction;
+  ReadConsistency read_consistency = ReadConsistency::kReadYourWrites;
+  uint32_t max_staleness_ms = 1'000;
   friend bool operator==(const MeridianSettings&, const MeridianSettings&) = default;
 };
 

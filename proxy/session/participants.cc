@@ -55,14 +55,33 @@ absl::StatusOr<Session::Participant*> Session::Acquire(ShardIndex shard) {
   if (!pool.ok()) return pool.status();
   Server* const server = host_.pools().Acquire(**pool, *this);
   if (server == nullptr) {
-    waiting_ = true;
-    waiting_since_us_ = host_.NowUs();
-    waiting_for_ = shard;
+    StartWait(shard);
     return nullptr;
   }
-  server->owner = this;
-  participants_.push_back({.shard = shard, .server = server});
-  return &participants_.back();
+  return &AddParticipant(shard, *server);
+}
+
+Session::Participant& Session::AddParticipant(ShardIndex shard, Server& server,
+                                              std::shared_ptr<const NodeSamples> replica) {
+  server.owner = this;
+  if (replica != nullptr && server.first_sample == 0) server.first_sample = replica->started();
+  participants_.push_back({.shard = shard, .server = &server, .replica = std::move(replica)});
+  return participants_.back();
+}
+
+// One that nothing was sent to.
+void Session::GiveBack(Participant& participant) {
+  Server& server = *participant.server;
+  server.owner = nullptr;
+  participants_.erase(participants_.begin() + (&participant - participants_.data()));
+  host_.pools().Return(server, Release::kClean);
+}
+
+void Session::StartWait(ShardIndex shard, std::shared_ptr<const NodeSamples> replica) {
+  waiting_ = true;
+  waiting_since_us_ = host_.NowUs();
+  waiting_for_ = shard;
+  waiting_replica_ = std::move(replica);
 }
 
 void Session::EndWait() {
@@ -75,8 +94,7 @@ void Session::EndWait() {
 void Session::OnServer(Server& server) {
   host_.MarkDirty(*this);
   EndWait();
-  server.owner = this;
-  participants_.push_back({.shard = waiting_for_, .server = &server});
+  AddParticipant(waiting_for_, server, std::exchange(waiting_replica_, nullptr));
   ProcessInbox();
   OnIdle();
 }
@@ -84,6 +102,14 @@ void Session::OnServer(Server& server) {
 void Session::OnServerFailed(const absl::Status& status) {
   host_.MarkDirty(*this);
   EndWait();
+  if (const auto replica = std::exchange(waiting_replica_, nullptr)) {
+    // Another, or the primary, can do it.
+    avoid_replicas_ = true;
+    host_.OnReplicaFailed(*replica);
+    ProcessInbox();
+    OnIdle();
+    return;
+  }
   acquire_error_ = status;
   const ShardMap& map = host_.router().map();
   if (SqlError error = ToSqlError(status);
@@ -96,7 +122,7 @@ void Session::OnServerFailed(const absl::Status& status) {
   OnIdle();
 }
 
-absl::StatusOr<Session::Participant*> Session::Enlist(ShardIndex shard, Join join) {
+absl::StatusOr<Session::Participant*> Session::Enlist(ShardIndex shard, Join join, Access access) {
   if (join == Join::kTransaction && (gate_ != nullptr || WantsSnapshots())) {
     absl::Status error;
     if (TakeSnapshots(&error) == Progress::kBlocked) return nullptr;
@@ -107,11 +133,19 @@ absl::StatusOr<Session::Participant*> Session::Enlist(ShardIndex shard, Join joi
   if (!pending_.empty() && (participant == nullptr || participant->server != active_)) {
     return nullptr;
   }
+  if (participant != nullptr && participant->replica != nullptr && !participant->in_transaction &&
+      (access == Access::kPrimary || !StillQualifies(*participant))) {
+    if (!pending_.empty()) return nullptr;
+    NoteSeen(*participant);
+    GiveBack(*participant);
+    participant = nullptr;
+  }
   if (participant == nullptr) {
-    auto acquired = Acquire(shard);
+    auto acquired = access == Access::kReplica ? AcquireForRead(shard) : Acquire(shard);
     if (!acquired.ok() || *acquired == nullptr) return acquired;
     participant = *acquired;
   }
+  participant->used = true;
   SendPrelude(*participant, join);
   return participant;
 }
@@ -161,6 +195,7 @@ void Session::OwnSequenceValues(Participant& participant) {
 // Whatever writes may draw from a sequence: by a default, a trigger, a function.
 void Session::NoteWrite(Participant& participant, bool writes) {
   participant.wrote |= writes;
+  participant.has_written |= writes;
   participant.server->holds_sequence_values |= writes;
 }
 
@@ -174,10 +209,14 @@ void Session::ReleaseParticipants(bool all) {
     Participant& participant = participants_[i];
     const bool keep = !all && (Keeps(participant) || participant.in_transaction);
     if (keep) {
-      if (!transaction_.open()) participant.wrote = participant.locked = false;
+      if (!transaction_.open()) {
+        NoteSeen(participant);
+        participant.wrote = participant.locked = participant.has_written = false;
+      }
       ++i;
       continue;
     }
+    NoteSeen(participant);
     Server& server = *participant.server;
     const Release how =
         participant.pinned || participant.unclean ? Release::kReset : Release::kClean;
@@ -201,6 +240,9 @@ ShardIndex Session::PreferredShard(const Statement& statement) const {
 // written, or keeps the connection.
 absl::Status Session::CheckRunnable(const Statement& statement,
                                     const Participant& participant) const {
+  if (const absl::Status status = CheckOnReplica(statement, participant); !status.ok()) {
+    return status;
+  }
   const bool keeps = participant.owns_sequence_values &&
                      (Keeps(participant) || (transaction_.open() && participant.wrote));
   if (transaction_.open() && ParticipantsInTransaction() > 1) {

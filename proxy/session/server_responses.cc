@@ -377,7 +377,7 @@ void Session::StartClock() {
 
 void Session::CountStatement(Outcome outcome) {
   ++statements_done_;
-  clock_runs_ = false;
+  clock_runs_ = avoid_replicas_ = read_counted_ = false;
   const uint64_t now = host_.NowUs();
   const uint64_t took = now - statement_started_us_;
   const QueryKind kind = running_ ? KindOf(*running_) : QueryKind::kOther;
@@ -407,6 +407,7 @@ void Session::OnServerClosed(Server& server, const SqlError& reason) {
   // Behind half a row there is no place for an error: the session ends.
   const bool on_its_own = (!transaction_.open() || transaction_.implicit()) &&
                           !participant->pinned && !(in_fanout && fanout_->owes_row(server));
+  NoteSeen(*participant);
   participants_.erase(participants_.begin() + (participant - participants_.data()));
   const std::unique_ptr<const SqlError> last_words = std::move(dying_words_);
   const SqlError& error = last_words != nullptr ? *last_words : reason;

@@ -145,6 +145,7 @@ size_t Session::Process(std::string_view input) {
       break;
     }
     if (input.size() < size) break;
+    behind_ = input.substr(size);
     if (Handle(type, input.substr(0, size)) == Progress::kBlocked) {
       stalled_ = true;
       break;
@@ -400,6 +401,7 @@ void Session::OnMapChanged(const ShardMap& before, const ShardMap& after) {
   for (auto& [name, portal] : portals_) move(portal.shard);
   move(unnamed_portal_shard_);
   for (auto& [name, shard] : cursors_) move(shard);
+  if (needs_ != nullptr) needs_->OnMapChanged(before, after);
 }
 
 absl::StatusOr<RouteHints> Session::Hints() const {

@@ -28,6 +28,7 @@
 #include "proxy/session/fanout.h"
 #include "proxy/session/pending.h"
 #include "proxy/session/prepared_text.h"
+#include "proxy/session/read_needs.h"
 #include "proxy/session/session_host.h"
 #include "proxy/session/snapshot_gate.h"
 #include "proxy/session/transaction.h"
@@ -144,7 +145,13 @@ class Session final : public ServerOwner, public PoolClient {
     // What its sequences show (currval, lastval) was drawn in this transaction; where the session
     // keeps it, by this session.
     bool owns_sequence_values = false;
+    bool used = false;                                     // something was sent
+    bool has_written = false;                              // since it was noted in needs_
+    std::shared_ptr<const NodeSamples> replica = nullptr;  // null: of the primary
   };
+
+  // Which servers may answer a statement.
+  enum class Access : uint8_t { kPrimary, kReplica };
 
   // A portal: where it is bound, or that it is the session's own business.
   struct Portal {
@@ -223,8 +230,13 @@ class Session final : public ServerOwner, public PoolClient {
   enum class Join : uint8_t { kTransaction, kNot };
   // The participant for the shard, made ready (settings, BEGIN); nullptr: blocked; an error: the
   // pool's.
-  absl::StatusOr<Participant*> Enlist(ShardIndex shard, Join join = Join::kTransaction);
+  absl::StatusOr<Participant*> Enlist(ShardIndex shard, Join join = Join::kTransaction,
+                                      Access access = Access::kPrimary);
   absl::StatusOr<Participant*> Acquire(ShardIndex shard);
+  Participant& AddParticipant(ShardIndex shard, Server& server,
+                              std::shared_ptr<const NodeSamples> replica = nullptr);
+  void GiveBack(Participant& participant);
+  void StartWait(ShardIndex shard, std::shared_ptr<const NodeSamples> replica = nullptr);
   void EndWait();
   void SendPrelude(Participant& participant, Join join = Join::kTransaction);
   void OwnSequenceValues(Participant& participant);
@@ -239,6 +251,19 @@ class Session final : public ServerOwner, public PoolClient {
   ShardIndex PreferredShard(const Statement& statement) const;
   // Whether the statement may run there now.
   absl::Status CheckRunnable(const Statement& statement, const Participant& participant) const;
+
+  // --- session_reads.cc: reads from replicas
+  Access AccessOf(const Statement& statement);
+  void CountRead(ReadPlace place);
+  bool ReadOnlyTransaction() const;
+  bool IsWholeBatch() const;
+  bool Qualifies(ShardIndex shard, const ShardNodes& nodes, const NodeSamples& replica,
+                 uint64_t server, uint64_t connected);
+  bool StillQualifies(const Participant& participant);
+  absl::StatusOr<Participant*> AcquireForRead(ShardIndex shard);
+  absl::StatusOr<Participant*> AcquireInstead(ShardIndex shard, ReadPlace why);
+  void NoteSeen(const Participant& participant);
+  absl::Status CheckOnReplica(const Statement& statement, const Participant& participant) const;
 
   // --- simple_query.cc
   Progress HandleQuery(std::string_view message);
@@ -301,7 +326,7 @@ class Session final : public ServerOwner, public PoolClient {
 
   // --- batch.cc
   Progress UseBatchServer(ShardIndex shard, Participant** participant, absl::Status* error,
-                          Join join = Join::kTransaction);
+                          Join join = Join::kTransaction, Access access = Access::kPrimary);
   Join ChooseForParse(const PreparedText& prepared, ShardIndex* shard);
   void EndServerBatch(Pending::Show show, Pending::Purpose purpose = Pending::Purpose::kSync,
                       std::string_view sync = wire::kSyncMessage);
@@ -323,7 +348,7 @@ class Session final : public ServerOwner, public PoolClient {
 
   // --- session_fanout.cc
   absl::Status CheckFanout(const Statement& statement, const Decision& decision) const;
-  Progress EnlistAll(const ShardSet& shards, absl::Status* error);
+  Progress EnlistAll(const ShardSet& shards, absl::Status* error, Access access = Access::kPrimary);
   Progress ReadyAll(const Statement& statement, const Decision& decision, absl::Status* error);
   Progress StartFanout(const Unit& unit, const Decision& decision);
   void MakeFanout(const Statement& statement, const Decision& decision, Fanout::Options options);
@@ -425,13 +450,18 @@ class Session final : public ServerOwner, public PoolClient {
   // Where its start went: the rest must follow, even if the COPY has failed since. nullptr: to the
   // fan-out.
   Server* copy_to_ = nullptr;
-  bool stalled_ = false;  // what is in the inbox waits for something other than bytes
+  bool stalled_ = false;     // what is in the inbox waits for something other than bytes
+  std::string_view behind_;  // the message at hand, in the same bytes
 
   absl::InlinedVector<Participant, 1> participants_;
   PendingQueue pending_;
   Server* active_ = nullptr;  // the one that pending_ is about
   bool waiting_ = false;      // for Acquire
   ShardIndex waiting_for_{};
+  std::shared_ptr<const NodeSamples> waiting_replica_;  // null: for the primary
+  bool avoid_replicas_ = false;       // one gave the statement at hand no connection
+  bool read_counted_ = false;         // the statement at hand, in reads
+  std::unique_ptr<ReadNeeds> needs_;  // null: none
   absl::Status acquire_error_;
 
   Ref<const Settings> settings_;

@@ -108,6 +108,11 @@ absl::Status Session::CheckFanout(const Statement& statement, const Decision& de
   if (!defines) {
     if (const absl::Status status = CheckIsolation(); !status.ok()) return status;
   }
+  for (const Participant& participant : participants_) {
+    if (!participant.in_transaction || !decision.shards.Contains(participant.shard)) continue;
+    const absl::Status status = CheckOnReplica(statement, participant);
+    if (!status.ok()) return status;
+  }
   if (!IsWrite(statement, decision.route)) return absl::OkStatus();
   if (statement.verb == Verb::kCopyIn && script_ != nullptr) {
     return Refused("COPY FROM STDIN on several shards among other statements is not supported",
@@ -121,11 +126,11 @@ absl::Status Session::CheckFanout(const Statement& statement, const Decision& de
 }
 
 // One server per shard, all ready. Blocked until the last has come.
-Session::Progress Session::EnlistAll(const ShardSet& shards, absl::Status* error) {
+Session::Progress Session::EnlistAll(const ShardSet& shards, absl::Status* error, Access access) {
   Progress progress = Progress::kDone;
   shards.ForEach([&](ShardIndex shard) {
     if (progress == Progress::kBlocked || !error->ok()) return;
-    const auto participant = Enlist(shard, Join::kNot);
+    const auto participant = Enlist(shard, Join::kNot, access);
     if (!participant.ok()) {
       *error = participant.status();
     } else if (*participant == nullptr) {
@@ -156,7 +161,8 @@ Session::Progress Session::ReadyAll(const Statement& statement, const Decision& 
     if (TakeSnapshots(error) == Progress::kBlocked) return Progress::kBlocked;
     if (!error->ok()) return Progress::kDone;
   }
-  return EnlistAll(decision.shards, error);
+  const Access access = batch_executed_ ? Access::kPrimary : AccessOf(statement);
+  return EnlistAll(decision.shards, error, access);
 }
 
 Session::Progress Session::StartFanout(const Unit& unit, const Decision& decision) {
@@ -222,6 +228,7 @@ void Session::AddBranch(const Statement& statement, Route route, ShardIndex shar
   if (transaction_.open() && !participant.in_transaction) begin = transaction_.JoinText();
   fanout_->AddBranch(shard, *participant.server, std::move(request), std::move(begin));
   NoteWrite(participant, IsWrite(statement, route));
+  participant.has_written |= statement.writes;
   participant.locked |= statement.writes;
 }
 

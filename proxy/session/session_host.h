@@ -3,6 +3,7 @@
 #pragma once
 
 #include <absl/status/statusor.h>
+#include <absl/types/span.h>
 
 #include <cstdint>
 #include <optional>
@@ -10,6 +11,7 @@
 #include <string_view>
 
 #include "metrics/counters.h"
+#include "proxy/control/node_states.h"
 #include "proxy/pool/server_pools.h"
 #include "proxy/session/prepared_text.h"
 #include "proxy/session/sql_contexts.h"
@@ -50,6 +52,18 @@ class SessionHost {
   // The pool of the shard's primary for this session's user and database. 57P03 where no primary is
   // known.
   virtual absl::StatusOr<Pool*> PoolOf(Session& session, ShardIndex shard) = 0;
+  // The nodes of the shard, valid until the event ends; nullptr: the shard is gone.
+  virtual const ShardNodes* NodesOf(ShardIndex shard) = 0;
+  // The one of these replicas (indexes into ShardNodes::nodes, at least one) that has least to do,
+  // and its pool; nullopt: none of them can be connected to just now.
+  struct ReplicaPool {
+    size_t node;
+    Pool* pool;
+  };
+  virtual std::optional<ReplicaPool> ReplicaPoolOf(Session& session, ShardIndex shard,
+                                                   absl::Span<const size_t> candidates) = 0;
+  // It gave no connection: not to be chosen for a moment.
+  virtual void OnReplicaFailed(const NodeSamples& replica) = 0;
   virtual ServerPools& pools() = 0;
   // Sends a CancelRequest for what the server is doing; the server is kept from others until it has
   // arrived.

@@ -276,7 +276,7 @@ Session::Progress Session::RunDecided(const Unit& unit, const Decision& decision
   }
   const ShardIndex shard =
       decision.route == Route::kOne ? decision.shards.first() : PreferredShard(unit.statement);
-  auto participant = Enlist(shard);
+  auto participant = Enlist(shard, Join::kTransaction, AccessOf(unit.statement));
   if (participant.ok() && *participant == nullptr) return Progress::kBlocked;
   absl::Status status = participant.status();
   if (status.ok()) status = CheckRunnable(unit.statement, **participant);

@@ -74,14 +74,26 @@ std::optional<Transaction::Restored> Transaction::RollbackToSavepoint(std::strin
   return Restored{savepoint.settings, savepoint.meridian};
 }
 
-// The last one that is named counts. BEGIN and SET TRANSACTION have no strings or names that could
-// hold such words; in a comment they would only lead to a needless refusal.
-std::string Transaction::IsolationLevel() const {
+std::string Transaction::Characteristics() const {
   std::string text = state_->begin_text;
   for (const Replay& replay : state_->replay) {
     if (replay.characteristic) text.append(";").append(replay.text);
   }
   std::transform(text.begin(), text.end(), text.begin(), AsciiLower);
+  return text;
+}
+
+std::optional<bool> Transaction::ReadOnly() const {
+  const std::string text = Characteristics();
+  const size_t only = text.rfind("read only");
+  const size_t write = text.rfind("read write");
+  if (only == std::string::npos && write == std::string::npos) return std::nullopt;
+  return write == std::string::npos || (only != std::string::npos && only > write);
+}
+
+// The last one that is named counts.
+std::string Transaction::IsolationLevel() const {
+  const std::string text = Characteristics();
   std::string found;
   size_t at = 0;
   for (const char* const level :

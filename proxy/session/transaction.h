@@ -55,6 +55,8 @@ class Transaction {
   bool replays() const { return !state_->replay.empty(); }
   // The isolation level that its own words ask for, in lower case ("serializable"...); empty: none.
   std::string IsolationLevel() const;
+  // Whether its own words make it READ ONLY, or READ WRITE; nullopt: they do not say.
+  std::optional<bool> ReadOnly() const;
   // BEGIN and the replay, as the text of one Query.
   std::string JoinText() const;
   // What the settings were when it began.
@@ -75,6 +77,10 @@ class Transaction {
   bool settings_changed() const { return state_->settings_changed; }
 
  private:
+  // BEGIN and SET TRANSACTION, in lower case. They have no strings or names that could hold words
+  // of theirs; in a comment these would only lead to a needless refusal, or to the primary.
+  std::string Characteristics() const;
+
   struct Replay {
     std::string text;
     bool characteristic = false;  // SET TRANSACTION

@@ -46,6 +46,8 @@ class CopyPlanner {
     const TableReference& table = query.references[0];
     statement_.pin = PinOf(query);
     if (copy_.from()) return PlanIn(query, table);
+    statement_.differs_on_replica = !copy_.with_client() || DiffersOnReplica(query);
+    statement_.reads_tables = true;
     AddNeeds(query, planning_, &program_);
     RefuseServerFile(table);
     if (table.sharded()) AllowConcat(table.mapped);
@@ -84,6 +86,8 @@ class CopyPlanner {
     statement_.writes = inner->writes;
     statement_.pin = inner->pin;
     statement_.reads_sequence_state = inner->reads_sequence_state;
+    statement_.differs_on_replica = !copy_.with_client() || inner->differs_on_replica;
+    statement_.reads_tables = inner->reads_tables;
     program_ = *inner->route;
     if (!copy_.with_client()) {
       program_.several = RouteProgram::Several::kRefuse;

@@ -26,7 +26,7 @@ void PlanSelectInto(const Node& into, const Planning& planning, Statement* state
   statement->verb = Verb::kDdl;
   statement->returns_rows = false;
   statement->changes_schema = true;
-  statement->writes = true;
+  statement->writes = statement->differs_on_replica = true;
   PinTemporary(RangeVarView(into), planning, statement, program);
   PlanNewTable(program);
 }
@@ -152,6 +152,22 @@ bool OnlyReads(const Query& query) {
                       [](const auto& function) { return HasEffect(function.first); });
 }
 
+bool DiffersOnReplica(const Query& query) {
+  if (!OnlyReads(query) || query.HasFunction(FunctionClass::kSequenceState) ||
+      query.HasFunction(FunctionClass::kRelationSize)) {
+    return true;
+  }
+  return std::any_of(query.references.begin(), query.references.end(), [](const auto& reference) {
+    return !reference.catalog() &&
+           (reference.relation == nullptr || reference.relation->differs_on_replica);
+  });
+}
+
+bool ReadsTables(const Query& query) {
+  return std::any_of(query.references.begin(), query.references.end(),
+                     [](const auto& reference) { return !reference.catalog(); });
+}
+
 PinReason PinOf(const Query& query) {
   if (query.HasFunction(FunctionClass::kSessionLock)) return PinReason::kAdvisoryLock;
   if (query.HasFunction(FunctionClass::kSetting)) return PinReason::kOpaqueSetting;
@@ -169,6 +185,8 @@ void PlanQuery(const Node& node, TextRange range, Planning* planning, Statement*
   if (node.Is(NodeKind::kSelect)) {
     const SelectView select(node);
     statement->returns_rows = true;
+    statement->differs_on_replica = DiffersOnReplica(query);
+    statement->reads_tables = ReadsTables(query);
     AddNeeds(query, *planning, program);
     if (query.HasFunction(FunctionClass::kSetting)) {
       PlanSetConfig(select, query, planning, statement);

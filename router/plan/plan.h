@@ -39,6 +39,8 @@ void PlanNewTable(RouteProgram* program);
 // Whether the function calls and clauses of a query leave every shard as it was.
 struct Query;
 bool OnlyReads(const Query& query);
+// See Statement.
+bool DiffersOnReplica(const Query& query);
 // Pins that the query's functions need.
 PinReason PinOf(const Query& query);
 

@@ -293,6 +293,7 @@ class SessionPlanner {
     statement_.pin = inner->pin;
     statement_.reads_sequence_state = inner->reads_sequence_state;
     statement_.changes_schema = inner->changes_schema;
+    statement_.differs_on_replica = inner->differs_on_replica;
     program_ = *inner->route;
   }
 

@@ -17,12 +17,14 @@ USERS = [("app", "app", ""), ("other", "other pass", "")]
 
 
 class Cluster:
-    """Shards s1..sN, each one node, with database `database`; the catalog is on s1."""
+    """Shards s1..sN with database `database`; the catalog is on s1. Each is one node, or one with
+    `replicas` streaming replicas, s1r1 and so on."""
 
     def __init__(self, shards: int = 2, oracle: bool = True, proxy_settings: dict | None = None,
                  server_settings: dict | None = None, database: str = "shop",
-                 hba: list | None = None):
+                 hba: list | None = None, replicas: int = 0):
         hba = hba or _HBA
+        self.replicas = {}
         self.directory = process.WorkDirectory()
         self.database = database
         try:
@@ -34,6 +36,9 @@ class Cluster:
             for server in self.servers():
                 server.start()
             self._create_users()
+            for shard in self.shards:
+                self.replicas[shard.name] = [self.add_replica(shard, f"{shard.name}r{number + 1}")
+                                             for number in range(replicas)]
             self.proxy.start(serving=False)
             self._create_map()
             self.proxy.wait_until_serving()
@@ -61,9 +66,18 @@ class Cluster:
                     server.execute(f"ALTER ROLE {name} PASSWORD '{verifiers[name]}'")
             server.execute(f"CREATE DATABASE {self.database} OWNER app")
 
+    def add_replica(self, shard: Postgres, name: str) -> Postgres:
+        replica = Postgres.replica_of(self.directory, shard, name)
+        replica.start()
+        return replica
+
+    def nodes(self, shard: Postgres) -> list:
+        return [shard, *self.replicas[shard.name]]
+
     def _create_map(self):
-        self.admin(*[f"CREATE SHARD {shard.name} OPTIONS (HOST '{shard.address}', "
-                     f"DBNAME '{self.database}')" for shard in self.shards])
+        for shard in self.shards:
+            hosts = ", ".join(f"HOST '{node.address}'" for node in self.nodes(shard))
+            self.admin(f"CREATE SHARD {shard.name} OPTIONS ({hosts}, DBNAME '{self.database}')")
 
     def admin(self, *commands: str):
         with self.proxy.admin() as connection:
@@ -89,7 +103,8 @@ class Cluster:
     def close(self):
         if hasattr(self, "proxy"):
             self.proxy.stop()
-        for server in getattr(self, "shards", []) + [getattr(self, "oracle", None)]:
+        replicas = [node for nodes in getattr(self, "replicas", {}).values() for node in nodes]
+        for server in getattr(self, "shards", []) + replicas + [getattr(self, "oracle", None)]:
             if server is not None:
                 server.stop(signal.SIGKILL)
         self.directory.remove()

@@ -36,16 +36,41 @@ class Postgres:
 
     def __init__(self, directory: process.WorkDirectory, name: str, settings: dict | None = None,
                  hba: list | None = None):
+        self._place(directory, name)
+        process.run(process.command(["cp", "-a", self._initdb(directory), self.data]))
+        self._write_settings({**_SETTINGS, **(settings or {})})
+        if hba is not None:
+            (self.data / "pg_hba.conf").write_text("\n".join(hba) + "\n")
+
+    def _place(self, directory: process.WorkDirectory, name: str):
         self.name = name
         self.dir = directory.make(name)
         self.data = self.dir / "data"
         self.log = self.dir / "log"
         self.port = process.free_port()
         self._process = None
-        process.run(process.command(["cp", "-a", self._initdb(directory), self.data]))
-        self._write_settings({**_SETTINGS, **(settings or {})})
-        if hba is not None:
-            (self.data / "pg_hba.conf").write_text("\n".join(hba) + "\n")
+
+    @classmethod
+    def replica_of(cls, directory: process.WorkDirectory, primary: "Postgres", name: str,
+                   settings: dict | None = None) -> "Postgres":
+        """A streaming replica, to be started; its primary runs. Its name is its application_name."""
+        replica = cls.__new__(cls)
+        replica._place(directory, name)
+        process.run(process.command(
+            [BINDIR / "pg_basebackup", "-D", replica.data, "-h", primary.dir, "-p", primary.port,
+             "-U", "postgres", "--no-sync", "--checkpoint=fast", "--write-recovery-conf"]))
+        replica._write_settings(settings or {})
+        replica.follow(primary)
+        return replica
+
+    def follow(self, primary: "Postgres"):
+        """At its next start, or reload, it follows this primary."""
+        (self.data / "standby.signal").touch()
+        process.own(self.data / "standby.signal")
+        with open(self.data / "postgresql.auto.conf", "a", encoding="utf-8") as file:
+            file.write(f"primary_conninfo = 'host=127.0.0.1 port={primary.port} user=postgres "
+                       f"application_name={self.name}'\n"
+                       "recovery_target_timeline = 'latest'\n")
 
     @classmethod
     def _initdb(cls, directory) -> pathlib.Path:

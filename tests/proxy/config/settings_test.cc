@@ -26,7 +26,7 @@ TEST(Describe, ListsEverySettingWithItsValue) {
   config.databases = {{"shop", PoolMode::kSession, 30}};
   config.admin_users = {{"ann", "hunter2"}};
   const std::vector<SettingRow> rows = Describe(config);
-  EXPECT_EQ(rows.size(), ConfigSettings().size() + 2 + 1);
+  EXPECT_EQ(rows.size(), ConfigSettings().size() + 3 + 1);  // of the database, of the user
   std::set<std::string> names;
   for (const SettingRow& row : rows) {
     EXPECT_TRUE(names.insert(row.name).second) << row.name;

@@ -65,6 +65,24 @@ TEST(RelationGraph, AncestorsNearestFirst) {
   EXPECT_THAT(relations[4].ancestors, ElementsAre(T("middle"), T("other"), T("root")));
 }
 
+TEST(RelationGraph, WhatHasAPartThatReplicasLackDiffersThere) {
+  std::vector<RelationNode> nodes = {
+      Node(1, "root", Kind::kTable),
+      Node(2, "middle", Kind::kTable, {}, {1}),
+      Node(3, "unlogged", Kind::kTable, {}, {2}),
+      Node(4, "logged", Kind::kTable, {}, {2}),
+      Node(5, "reader", Kind::kView, {1}),
+      Node(6, "seq", Kind::kSequence),
+      Node(7, "counter", Kind::kView, {6}),
+  };
+  nodes[2].relation.differs_on_replica = nodes[5].relation.differs_on_replica = true;
+  std::string differ;
+  for (const Relation& relation : ResolveRelations(std::move(nodes))) {
+    if (relation.differs_on_replica) differ += relation.name.name + " ";
+  }
+  EXPECT_EQ(differ, "root middle unlogged reader seq counter ");
+}
+
 TEST(RelationGraph, CyclesAndUnknownReferencesDoNoHarm) {
   const auto relations = ResolveRelations({
       Node(1, "v", Kind::kView, {2, 77}, {1}),

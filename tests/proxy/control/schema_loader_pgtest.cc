@@ -69,6 +69,8 @@ TEST_F(SchemaLoaderTest, TablesAndColumns) {
   EXPECT_EQ(m->kind, Kind::kMaterializedView);
   EXPECT_THAT(m->reads, ElementsAre(T("t")));
   EXPECT_EQ(schema->Find("public", "t_ident_seq")->kind, Kind::kSequence);
+  EXPECT_TRUE(schema->Find("public", "t_ident_seq")->differs_on_replica);
+  EXPECT_FALSE(t->differs_on_replica || m->differs_on_replica);
   // They stand in the way of tables of the same name further on in the search path.
   EXPECT_EQ(schema->Find("public", "t_index")->kind, Kind::kOther);
   EXPECT_THAT(schema->Find("public", "pair")->columns, IsEmpty());

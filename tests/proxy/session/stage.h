@@ -97,6 +97,12 @@ class Stage final : public SessionHost, public PoolHost {
   void MarkDirty(Session&) override {}
   void CloseClient(Session& session) override;
   absl::StatusOr<Pool*> PoolOf(Session& session, ShardIndex shard) override;
+  const ShardNodes* NodesOf(ShardIndex) override { return nullptr; }
+  std::optional<ReplicaPool> ReplicaPoolOf(Session&, ShardIndex,
+                                           absl::Span<const size_t>) override {
+    return std::nullopt;
+  }
+  void OnReplicaFailed(const NodeSamples&) override {}
   ServerPools& pools() override { return *pools_; }
   void CancelServer(Server& server) override;
   void SetReading(Server& server, bool on) override;

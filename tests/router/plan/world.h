@@ -166,6 +166,7 @@ class World {
       if (word == "sequence") relation.kind = Kind::kSequence;
       if (word == "foreign") relation.kind = Kind::kForeignTable;
       if (word == "opaque") relation.has_opaque_functions = true;
+      if (word == "primary") relation.differs_on_replica = true;
       if (word.starts_with("reads=")) relation.reads.push_back(Name(word.substr(6)));
       if (word.starts_with("ancestor=")) relation.ancestors.push_back(Name(word.substr(9)));
       const auto parts = Split(word, ':');

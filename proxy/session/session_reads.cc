@@ -1,0 +1,180 @@
+// Which reads may go to a replica, and to which.
+
+#include <absl/container/inlined_vector.h>
+
+#include <utility>
+
+#include "proxy/session/session.h"
+#include "proxy/wire/byte_reader.h"
+#include "proxy/wire/messages.h"
+
+namespace meridian {
+
+// Whether the statement may be answered by a replica. In a transaction block only if the client has
+// said that it will not write: what it reads on the way to a write must be what the write finds.
+Session::Access Session::AccessOf(const Statement& statement) {
+  if (statement.differs_on_replica || statement.pin != PinReason::kNone || script_ != nullptr) {
+    return Access::kPrimary;
+  }
+  const bool in_transaction = transaction_.open();
+  if (!in_transaction && !statement.reads_tables) return Access::kPrimary;
+  const auto primary = [this](ReadPlace why) {
+    CountRead(why);
+    return Access::kPrimary;
+  };
+  if (meridian_.read_consistency == ReadConsistency::kStrong) return primary(ReadPlace::kStrong);
+  if (pin_ != PinReason::kNone || identity_.pool_mode == PoolMode::kSession) {
+    return primary(ReadPlace::kSession);
+  }
+  if (in_transaction && (transaction_.implicit() || !ReadOnlyTransaction())) {
+    return primary(ReadPlace::kTransaction);
+  }
+  // Hot standby has no SERIALIZABLE.
+  if (IsolationLevel() == "serializable") return primary(ReadPlace::kTransaction);
+  if (avoid_replicas_) return primary(ReadPlace::kFailed);
+  return Access::kReplica;
+}
+
+// Once for a statement, though its handler may be entered several times.
+void Session::CountRead(ReadPlace place) {
+  if (!std::exchange(read_counted_, true)) host_.metrics().reads[place].Add();
+}
+
+bool Session::ReadOnlyTransaction() const {
+  if (const auto mode = transaction_.ReadOnly()) return *mode;
+  if (transaction_.local()->Find("transaction_read_only") != nullptr) return false;
+  const std::string* const by_default = settings_->Find("default_transaction_read_only");
+  return by_default != nullptr && (*by_default == "on" || *by_default == "true");
+}
+
+// Whether the Bind at hand and what has come behind it are one read and its Sync: else the batch
+// may go on with a write, which would have to go elsewhere in the same transaction.
+bool Session::IsWholeBatch() const {
+  if (batch_server_ != nullptr || batch_executed_ || !pending_.empty()) return false;
+  for (const Unplaced& unplaced : unplaced_) {
+    if (unplaced.request != wire::kParse && unplaced.request != wire::kDescribe) return false;
+  }
+  bool executed = false;
+  std::string_view rest = behind_;
+  while (rest.size() >= wire::kHeaderBytes) {
+    const size_t size = size_t{wire::LoadU32(rest.data() + 1)} + 1;
+    if (rest.size() < size) return false;
+    switch (rest[0]) {
+      case wire::kDescribe:
+        if (executed) return false;
+        break;
+      case wire::kExecute:
+        if (executed) return false;
+        executed = true;
+        break;
+      case wire::kSync:
+        return executed;
+      default:
+        return false;
+    }
+    rest.remove_prefix(size);
+  }
+  return false;
+}
+
+// Whether what the session must find is on the replica. `connected`: see ReadNeeds::Met.
+bool Session::Qualifies(ShardIndex shard, const ShardNodes& nodes, const NodeSamples& replica,
+                        uint64_t server, uint64_t connected) {
+  if (meridian_.read_consistency == ReadConsistency::kEventual) return true;
+  if (meridian_.read_consistency == ReadConsistency::kBounded) {
+    const uint64_t now = host_.NowUs();
+    const uint64_t covers = replica.covers_us();
+    if (replica.as_replica().number <= connected || covers == 0 ||
+        (now > covers && now - covers > uint64_t{meridian_.max_staleness_ms} * 1000)) {
+      return false;
+    }
+  }
+  return needs_ == nullptr || needs_->Met(shard, nodes, replica, server, connected);
+}
+
+// A server for a read: of a replica that has what the session must find, else of the primary.
+absl::StatusOr<Session::Participant*> Session::AcquireForRead(ShardIndex shard) {
+  const ShardNodes* const nodes = host_.NodesOf(shard);
+  if (nodes == nullptr || nodes->replicas.empty()) return AcquireInstead(shard, ReadPlace::kNone);
+  absl::InlinedVector<size_t, 4> usable;
+  absl::InlinedVector<size_t, 4> candidates;
+  for (const size_t i : nodes->replicas) {
+    const NodeSamples* const samples = nodes->nodes[i].samples.get();
+    if (samples == nullptr || !samples->usable()) continue;
+    usable.push_back(i);
+    if (Qualifies(shard, *nodes, *samples, 0, 0)) candidates.push_back(i);
+  }
+  if (candidates.empty()) {
+    return AcquireInstead(shard, usable.empty() ? ReadPlace::kNone : ReadPlace::kBehind);
+  }
+  const auto target = host_.ReplicaPoolOf(*this, shard, candidates);
+  if (!target) return AcquireInstead(shard, ReadPlace::kFailed);
+  const std::shared_ptr<const NodeSamples> samples = nodes->nodes[target->node].samples;
+  Server* const server = host_.pools().Acquire(*target->pool, *this);
+  if (server == nullptr) {
+    StartWait(shard, samples);
+    return nullptr;
+  }
+  Participant& participant = AddParticipant(shard, *server, samples);
+  if (StillQualifies(participant)) {
+    CountRead(ReadPlace::kReplica);
+    return &participant;
+  }
+  GiveBack(participant);
+  return AcquireInstead(shard, ReadPlace::kBehind);
+}
+
+absl::StatusOr<Session::Participant*> Session::AcquireInstead(ShardIndex shard, ReadPlace why) {
+  auto participant = Acquire(shard);
+  if (participant.ok() && *participant != nullptr) CountRead(why);
+  return participant;
+}
+
+// Whether a replica that was chosen, and may have been waited for, may be read now.
+bool Session::StillQualifies(const Participant& participant) {
+  const ShardNodes* const nodes = host_.NodesOf(participant.shard);
+  return nodes != nullptr && participant.replica->usable() &&
+         Qualifies(participant.shard, *nodes, *participant.replica, participant.server->id,
+                   participant.server->first_sample);
+}
+
+// What the session has written, or in monotonic seen, it must find from now on.
+void Session::NoteSeen(const Participant& participant) {
+  const bool reads = meridian_.read_consistency == ReadConsistency::kMonotonic;
+  if (!participant.has_written && !(reads && participant.used)) return;
+  if (needs_ == nullptr) needs_ = std::make_unique<ReadNeeds>();
+  if (participant.replica != nullptr) {
+    needs_->NoteReplica(participant.shard, participant.replica, participant.server->id);
+    return;
+  }
+  const ShardNodes* const nodes = host_.NodesOf(participant.shard);
+  if (nodes != nullptr) needs_->NotePrimary(participant.shard, *nodes);
+}
+
+// Where a transaction reads on a replica, it must not do there what a primary would do otherwise.
+// What cannot be done in a read-only transaction fails there as well, in PostgreSQL's own words.
+absl::Status Session::CheckOnReplica(const Statement& statement,
+                                     const Participant& participant) const {
+  if (participant.replica == nullptr) return absl::OkStatus();
+  const absl::Status refused =
+      Refused("this statement needs the primary, but its transaction reads on a replica",
+              "SET meridian.read_consistency = 'strong' before the transaction.");
+  if (statement.pin != PinReason::kNone) return refused;
+  if (!statement.differs_on_replica) return absl::OkStatus();
+  switch (statement.verb) {
+    case Verb::kSelect:
+    case Verb::kCopyOut:
+    case Verb::kCall:
+    case Verb::kListen:
+    case Verb::kUnlisten:
+    case Verb::kNotify:
+    case Verb::kDeclareCursor:
+    case Verb::kExplain:
+    case Verb::kOther:
+      return refused;
+    default:
+      return absl::OkStatus();
+  }
+}
+
+}  // namespace meridian
