@@ -161,6 +161,26 @@ void AddShards(Families& families, Workers workers, const std::vector<std::strin
   }
 }
 
+void AddNodes(Families& families, const std::vector<NodeMetrics>& nodes) {
+  const auto add = [&](std::string_view name, std::string_view help, auto value_of) {
+    families.Begin(name, help, MetricType::Gauge);
+    for (const NodeMetrics& node : nodes) {
+      const std::optional<double> value = value_of(node);
+      if (!value) continue;
+      families.Sample(*value, {{"shard", node.shard}, {"node", node.node}, {"role", node.role}});
+    }
+  };
+  add("meridian_node_used", "1 for a node that statements are sent to, otherwise 0.",
+      [](const NodeMetrics& node) { return std::optional<double>(node.used ? 1 : 0); });
+  add("meridian_node_lag_seconds", "How long a replica is behind its primary, where it is known.",
+      [](const NodeMetrics& node) { return node.lag_seconds; });
+  add("meridian_node_lag_bytes", "How many bytes of the log a replica has not replayed yet.",
+      [](const NodeMetrics& node) {
+        return node.lag_bytes ? std::optional<double>(static_cast<double>(*node.lag_bytes))
+                              : std::nullopt;
+      });
+}
+
 }  // namespace
 
 std::vector<MetricFamily> CollectMetrics(const MetricsRegistry& registry,
@@ -190,6 +210,7 @@ std::vector<MetricFamily> CollectMetrics(const MetricsRegistry& registry,
   AddLabelledFamilies(families, workers);
   AddQueries(families, workers);
   AddShards(families, workers, registry.SlotNames());
+  AddNodes(families, registry.Nodes());
   return families.Take();
 }
 

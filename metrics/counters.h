@@ -102,18 +102,21 @@ struct alignas(64) WorkerMetrics {
 // What concerns the process; each member is written by one thread (the main one or a control
 // thread), or under a lock.
 struct alignas(64) ProcessMetrics {
-  Gauge catalog_epoch;          // of the newest shard map read from the catalog
-  Gauge schema_version;         // of the newest schema read from the shards
-  Gauge shards;                 // in the newest shard map
-  Gauge catalog_connected;      // 1 or 0
-  Counter catalog_errors;       // failed reads of the catalog
-  Counter config_reloads;       // that took effect
-  Counter recovered_commits;    // prepared transactions that the recovery has finished so
-  Counter recovered_rollbacks;  // ... or so
-  Counter deadlocks;            // over several shards, that cost a client its transaction
-  Gauge transactions_in_doubt;  // prepared, and the recovery cannot finish them yet
-  Gauge start_time_seconds;     // of the process, since 1970
-  Counter clients_refused;      // by max_client_connections, or for want of open files
+  Gauge catalog_epoch;           // of the newest shard map read from the catalog
+  Gauge schema_version;          // of the newest schema read from the shards
+  Gauge shards;                  // in the newest shard map
+  Gauge catalog_connected;       // 1 or 0
+  Counter catalog_errors;        // failed reads of the catalog
+  Counter config_reloads;        // that took effect
+  Counter recovered_commits;     // prepared transactions that the recovery has finished so
+  Counter recovered_rollbacks;   // ... or so
+  Counter deadlocks;             // over several shards, that cost a client its transaction
+  Gauge transactions_in_doubt;   // prepared, and the recovery cannot finish them yet
+  Counter failovers;             // another node has become a shard's primary
+  Gauge shards_without_primary;  // that can be used
+  Counter without_primary_us;    // of all shards together, times that have ended
+  Gauge start_time_seconds;      // of the process, since 1970
+  Counter clients_refused;       // by max_client_connections, or for want of open files
 };
 
 }  // namespace meridian

@@ -113,6 +113,13 @@ constexpr Metric<P> kProcess[] = {
     GaugeOf<&P::transactions_in_doubt, P>(
         "meridian_transactions_in_doubt",
         "Prepared transactions that the recovery cannot finish yet."),
+    CounterOf<&P::failovers, P>("meridian_failovers_total",
+                                "Times that another node has become the primary of a shard."),
+    GaugeOf<&P::shards_without_primary, P>("meridian_shards_without_primary",
+                                           "Shards whose primary cannot be used."),
+    SecondsOf<&P::without_primary_us, P>(
+        "meridian_without_primary_seconds_total",
+        "How long shards had no primary that could be used, of times that have ended."),
     GaugeOf<&P::start_time_seconds, P>("meridian_start_time_seconds",
                                        "When the process started, in seconds since 1970."),
     CounterOf<&P::clients_refused, P>("meridian_clients_refused_total",

@@ -37,6 +37,20 @@ std::vector<std::string> MetricsRegistry::SlotNames() const {
   return names;
 }
 
+void MetricsRegistry::SetNodes(std::function<std::vector<NodeMetrics>()> nodes) {
+  const std::lock_guard lock(mu_);
+  nodes_ = std::move(nodes);
+}
+
+std::vector<NodeMetrics> MetricsRegistry::Nodes() const {
+  std::function<std::vector<NodeMetrics>()> nodes;
+  {
+    const std::lock_guard lock(mu_);
+    nodes = nodes_;
+  }
+  return nodes ? nodes() : std::vector<NodeMetrics>();
+}
+
 void MetricsRegistry::ForEachWorker(const std::function<void(const WorkerMetrics&)>& visit) const {
   const std::lock_guard lock(mu_);
   for (const auto& worker : workers_) visit(*worker);

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,6 +14,17 @@
 #include "metrics/counters.h"
 
 namespace meridian {
+
+// One node of a shard, now.
+struct NodeMetrics {
+  std::string shard;
+  std::string node;  // host:port
+  std::string role;  // primary, replica, unknown
+  bool used = false;
+  // Of a replica: how far it is behind its primary, as far as that is known.
+  std::optional<double> lag_seconds;
+  std::optional<uint64_t> lag_bytes;
+};
 
 class MetricsRegistry {
  public:
@@ -37,12 +49,17 @@ class MetricsRegistry {
   // and is present only then.
   std::vector<std::string> SlotNames() const;
 
+  // What is known of the nodes: `nodes` is asked at each scrape, on the endpoint's threads.
+  void SetNodes(std::function<std::vector<NodeMetrics>()> nodes);
+  std::vector<NodeMetrics> Nodes() const;
+
   // Visits every worker's set, to read from it.
   void ForEachWorker(const std::function<void(const WorkerMetrics&)>& visit) const;
 
  private:
   ProcessMetrics process_;
   mutable std::mutex mu_;
+  std::function<std::vector<NodeMetrics>()> nodes_;      // guarded by mu_
   std::vector<std::unique_ptr<WorkerMetrics>> workers_;  // guarded by mu_
   std::map<std::string, ShardSlot, std::less<>> slots_;  // guarded by mu_
   bool overflowed_ = false;                              // guarded by mu_

@@ -45,14 +45,45 @@ AdminRow NodeRow(const std::string& shard, const ShardNodes& nodes, const NodeSt
           TextOrNull(node.last_error)};
 }
 
-std::vector<AdminRow> NodeRows(const Snapshot& snapshot) {
+std::vector<AdminColumn> ReplicationColumns() {
+  return {{"shard"},
+          {"host"},
+          {"port", type_oid::kInt4},
+          {"role"},
+          {"serves_reads", type_oid::kBool},
+          {"lsn"},
+          {"lag_bytes", type_oid::kInt8},
+          {"lag_ms", type_oid::kInt8}};
+}
+
+// As PostgreSQL writes a pg_lsn.
+std::string LsnText(Lsn lsn) { return fmt::format("{:X}/{:X}", lsn >> 32, lsn & 0xffffffff); }
+
+AdminRow ReplicationRow(const std::string& shard, const ShardNodes& nodes, const NodeState& node) {
+  const bool replica = node.role == NodeRole::kReplica && node.samples != nullptr;
+  const bool primary = &node == nodes.Primary() && node.samples != nullptr;
+  const NodeSamples::Sample sample = replica   ? node.samples->as_replica()
+                                     : primary ? node.samples->as_primary()
+                                               : NodeSamples::Sample{};
+  const std::optional<ReplicaLag> lag = LagOf(nodes, node);
+  return {shard,
+          node.address.host,
+          std::to_string(node.address.port),
+          std::string(NodeRoleName(node.role)),
+          BoolValue(replica && IsUsed(nodes, node)),
+          sample.number == 0 ? std::nullopt : AdminValue(LsnText(sample.lsn)),
+          lag ? NumberValue(lag->bytes) : std::nullopt,
+          lag && lag->us ? NumberValue(*lag->us / 1'000) : std::nullopt};
+}
+
+using NodeRowOf = AdminRow (*)(const std::string&, const ShardNodes&, const NodeState&);
+
+std::vector<AdminRow> RowPerNode(const Snapshot& snapshot, NodeRowOf row_of) {
   std::vector<AdminRow> rows;
   const std::vector<Shard>& shards = snapshot.map->shards();
   for (size_t s = 0; s < shards.size(); ++s) {
     const ShardNodes& nodes = snapshot.nodes->of({static_cast<uint16_t>(s)});
-    for (const NodeState& node : nodes.nodes) {
-      rows.push_back(NodeRow(shards[s].name, nodes, node));
-    }
+    for (const NodeState& node : nodes.nodes) rows.push_back(row_of(shards[s].name, nodes, node));
   }
   return rows;
 }
@@ -78,6 +109,8 @@ std::optional<std::vector<AdminColumn>> ControlColumns(ShowSubject subject) {
   switch (subject) {
     case ShowSubject::kNodes:
       return NodeColumns();
+    case ShowSubject::kReplication:
+      return ReplicationColumns();
     case ShowSubject::kSettings:
       return SettingColumns();
     default:
@@ -90,7 +123,12 @@ CommandReply AnswerFromControl(const Show& show, const Snapshot& snapshot, const
   if (show.subject == ShowSubject::kSettings) {
     return {ShowResult(show, {SettingColumns(), SettingRows(config)}), {}};
   }
-  return {ShowResult(show, {NodeColumns(), NodeRows(snapshot)}), ControlWarnings(control)};
+  if (show.subject == ShowSubject::kReplication) {
+    return {ShowResult(show, {ReplicationColumns(), RowPerNode(snapshot, ReplicationRow)}),
+            ControlWarnings(control)};
+  }
+  return {ShowResult(show, {NodeColumns(), RowPerNode(snapshot, NodeRow)}),
+          ControlWarnings(control)};
 }
 
 std::vector<AdminNotice> ControlWarnings(const ControlStatus& control) {

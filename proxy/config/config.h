@@ -117,6 +117,7 @@ struct Config {
   std::chrono::milliseconds login_timeout = std::chrono::seconds(60);
   std::chrono::milliseconds queue_timeout = std::chrono::seconds(120);
   std::chrono::milliseconds connect_timeout = std::chrono::seconds(15);
+  std::chrono::milliseconds failover_timeout = std::chrono::seconds(10);     // 0: off
   std::chrono::milliseconds client_idle_timeout{0};                          // 0: off
   std::chrono::milliseconds server_idle_timeout = std::chrono::minutes(10);  // 0: off
   std::chrono::milliseconds server_lifetime = std::chrono::hours(1);         // 0: off

@@ -107,6 +107,10 @@ const Setting<Config> kConfigSettings[] = {
                            kOnOrOff),
     Row<&C::connect_timeout>("connect_timeout", kReloadable,
                              "From opening a server connection to the end of its login.", kWait),
+    Row<&C::failover_timeout>("failover_timeout", kReloadable,
+                              "How long a statement waits for a primary that cannot be connected "
+                              "to, or for another to take its place; 0 is not at all.",
+                              kOnOrOff),
     Row<&C::server_idle_timeout>("server_idle_timeout", kReloadable,
                                  "A server connection that is idle for so long is closed; 0 is "
                                  "never.",

@@ -7,16 +7,12 @@
 #include "metrics/log.h"
 #include "proxy/control/default_shard.h"
 #include "proxy/control/node_check.h"
+#include "proxy/control/steady_clock.h"
 
 namespace meridian {
 namespace {
 
 constexpr char kNotChecked[] = "not checked yet";
-
-uint64_t NowUs() {
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(now).count());
-}
 
 void LogShard(const std::string& shard, const ShardNodes& before, const ShardNodes& now) {
   const NodeState* const primary = now.Primary();
@@ -184,10 +180,10 @@ void NodeMonitor::NoteSample(Node& node, Lsn lsn, uint64_t asked_us) {
     }
   }
   // Behind what is known of the primary: one that is down makes no replica worse.
-  const uint64_t lag_us = covers_us == 0 ? UINT64_MAX : newest_us - covers_us;
+  const uint64_t lag_us = covers_us == 0 ? NodeSamples::kUnknownLag : newest_us - covers_us;
   const uint64_t lag_max_us =
       static_cast<uint64_t>(std::chrono::microseconds(replica_lag_max_).count());
-  node.samples->FinishAsReplica(lsn, covers_us);
+  node.samples->FinishAsReplica(lsn, covers_us, lag_us);
   node.samples->SetUsable(node.health.Check(node.state.reachable, lag_us, lag_max_us));
 }
 
@@ -227,7 +223,7 @@ void NodeMonitor::Run(const std::stop_token& stop, Node& node) {
   while (!stop.stop_requested()) {
     Lsn lsn = 0;
     node.samples->Start();
-    const uint64_t asked_us = NowUs();
+    const uint64_t asked_us = SteadyUs();
     state = CheckNode(target, std::move(state), connection, &lsn);
     if (stop.stop_requested()) break;
     if (Note(node, state)) on_change_();

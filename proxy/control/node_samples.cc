@@ -18,8 +18,9 @@ void NodeSamples::FinishAsPrimary(Lsn end) {
   as_primary_.Write({started_.load(std::memory_order_relaxed), end});
 }
 
-void NodeSamples::FinishAsReplica(Lsn replayed, uint64_t covers_us) {
+void NodeSamples::FinishAsReplica(Lsn replayed, uint64_t covers_us, uint64_t lag_us) {
   covers_us_.store(covers_us, std::memory_order_relaxed);
+  lag_us_.store(lag_us, std::memory_order_relaxed);
   as_replica_.Write({started_.load(std::memory_order_relaxed), replayed});
 }
 

@@ -20,6 +20,7 @@ using Lsn = uint64_t;
 // Written by the node's control thread, read by any.
 class NodeSamples {
  public:
+  static constexpr uint64_t kUnknownLag = UINT64_MAX;
   struct Sample {
     uint64_t number = 0;  // 0: there is none yet
     Lsn lsn = 0;
@@ -30,8 +31,9 @@ class NodeSamples {
   // It has answered as a primary: where its log ends (pg_current_wal_insert_lsn).
   void FinishAsPrimary(Lsn end);
   // ... as a replica: what it has replayed. `covers_us`: a moment (monotonic, in microseconds) such
-  // that it shows all that the primary had committed before; 0: not known.
-  void FinishAsReplica(Lsn replayed, uint64_t covers_us);
+  // that it shows all that the primary had committed before; 0: not known. `lag_us`: how long this
+  // is before what is known of the primary; kUnknownLag: it is before all that is known.
+  void FinishAsReplica(Lsn replayed, uint64_t covers_us, uint64_t lag_us);
   void SetUsable(bool usable) { usable_.store(usable, std::memory_order_relaxed); }
 
   uint64_t started() const { return started_.load(); }
@@ -39,6 +41,7 @@ class NodeSamples {
   Sample as_primary() const { return as_primary_.Read(); }
   Sample as_replica() const { return as_replica_.Read(); }
   uint64_t covers_us() const { return covers_us_.load(std::memory_order_relaxed); }
+  uint64_t lag_us() const { return lag_us_.load(std::memory_order_relaxed); }
   // Whether a replica answers and is not too far behind.
   bool usable() const { return usable_.load(std::memory_order_relaxed); }
 
@@ -54,6 +57,7 @@ class NodeSamples {
   Finished as_primary_;
   Finished as_replica_;
   std::atomic<uint64_t> covers_us_{0};
+  std::atomic<uint64_t> lag_us_{kUnknownLag};
   std::atomic<bool> usable_{false};
 };
 

@@ -144,6 +144,25 @@ std::string_view NodeRoleName(NodeRole role) {
   return "unknown";
 }
 
+std::optional<ReplicaLag> LagOf(const ShardNodes& shard, const NodeState& node) {
+  const NodeState* const primary = shard.Primary();
+  if (primary == nullptr || primary->samples == nullptr || node.samples == nullptr ||
+      node.role != NodeRole::kReplica || !Usable(node)) {
+    return std::nullopt;
+  }
+  const Lsn end = primary->samples->as_primary().lsn;
+  const Lsn replayed = node.samples->as_replica().lsn;
+  ReplicaLag lag{end > replayed ? end - replayed : 0, node.samples->lag_us()};
+  if (lag.us == NodeSamples::kUnknownLag) lag.us = std::nullopt;
+  return lag;
+}
+
+bool IsUsed(const ShardNodes& shard, const NodeState& node) {
+  if (&node == shard.Primary()) return Usable(node);
+  return node.role == NodeRole::kReplica && Usable(node) && node.samples != nullptr &&
+         node.samples->usable();
+}
+
 int NodeStates::NewestServerVersion() const {
   int newest = 0;
   for (const ShardNodes& shard : shards) {

@@ -64,6 +64,17 @@ struct ShardNodes {
   friend bool operator==(const ShardNodes&, const ShardNodes&) = default;
 };
 
+// How far a replica is behind its primary.
+struct ReplicaLag {
+  uint64_t bytes;              // of the log
+  std::optional<uint64_t> us;  // nullopt: longer than is known
+};
+// Now. nullopt: `node` is no replica of this shard that answers, or there is no primary.
+std::optional<ReplicaLag> LagOf(const ShardNodes& shard, const NodeState& node);
+
+// Whether statements are sent to it: it is the primary, or a replica that is not too far behind.
+bool IsUsed(const ShardNodes& shard, const NodeState& node);
+
 struct NodeStates {
   // One per shard, in the order of ShardMap::shards() of the map in the same Snapshot.
   std::vector<ShardNodes> shards;

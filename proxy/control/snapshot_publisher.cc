@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "metrics/log.h"
+#include "proxy/control/steady_clock.h"
 
 namespace meridian {
 namespace {
@@ -44,6 +45,49 @@ void SnapshotPublisher::Publish(Snapshot next) {
   listener_.OnSnapshot(current_);
 }
 
+std::vector<NodeMetrics> SnapshotPublisher::Nodes() const {
+  const std::shared_ptr<const Snapshot> snapshot = Current();
+  std::vector<NodeMetrics> nodes;
+  for (size_t i = 0; i < snapshot->map->shards().size(); ++i) {
+    const ShardNodes& shard = snapshot->nodes->shards[i];
+    for (const NodeState& node : shard.nodes) {
+      NodeMetrics& metrics = nodes.emplace_back();
+      metrics.shard = snapshot->map->shards()[i].name;
+      metrics.node = node.address.ToString();
+      metrics.role = NodeRoleName(node.role);
+      metrics.used = IsUsed(shard, node);
+      if (const auto lag = LagOf(shard, node)) {
+        metrics.lag_bytes = lag->bytes;
+        if (lag->us) metrics.lag_seconds = static_cast<double>(*lag->us) / 1e6;
+      }
+    }
+  }
+  return nodes;
+}
+
+void SnapshotPublisher::CountPrimaries(const ShardMap& map, const NodeStates& nodes) {
+  ProcessMetrics& process = metrics_.process();
+  const uint64_t now = SteadyUs();
+  int64_t missing = 0;
+  for (size_t i = 0; i < map.shards().size(); ++i) {
+    const ShardNodes& shard = nodes.shards[i];
+    Primaries& seen = primaries_[map.shards()[i].name];
+    const NodeState* const primary = shard.Primary();
+    if (primary == nullptr || !shard.last_error.empty()) {
+      ++missing;
+      if (seen.missing_since_us == 0) seen.missing_since_us = now;
+      continue;
+    }
+    if (seen.missing_since_us != 0 && seen.last) {
+      process.without_primary_us.Add(now - seen.missing_since_us);
+    }
+    seen.missing_since_us = 0;
+    if (seen.last && *seen.last != primary->address) process.failovers.Add();
+    seen.last = primary->address;
+  }
+  process.shards_without_primary.Set(missing);
+}
+
 void SnapshotPublisher::SetMap(std::shared_ptr<const ShardMap> map) {
   const std::lock_guard lock(mu_);
   if (map->epoch() == current_->map->epoch()) return;
@@ -70,6 +114,7 @@ void SnapshotPublisher::UpdateNodes() {
   const std::lock_guard lock(mu_);
   NodeStates states = monitor_.States(*current_->map);
   if (states == *current_->nodes) return;
+  CountPrimaries(*current_->map, states);
   Snapshot next = *current_;
   next.nodes = std::make_shared<const NodeStates>(std::move(states));
   Publish(std::move(next));

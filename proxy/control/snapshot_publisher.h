@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "metrics/registry.h"
@@ -20,6 +21,9 @@ class SnapshotPublisher {
 
   std::shared_ptr<const Snapshot> Current() const;
 
+  // For the metrics.
+  std::vector<NodeMetrics> Nodes() const;
+
   // Each publishes where something has changed. A map whose epoch is not newer is ignored.
   void SetMap(std::shared_ptr<const ShardMap> map);
   // Takes the monitor's States.
@@ -30,12 +34,21 @@ class SnapshotPublisher {
  private:
   // With mu_ held: gives `next` the next version and hands it out.
   void Publish(Snapshot next);
+  // With mu_ held.
+  void CountPrimaries(const ShardMap& map, const NodeStates& nodes);
+
+  // What is counted of a shard's primaries.
+  struct Primaries {
+    std::optional<NodeAddress> last;
+    uint64_t missing_since_us = 0;  // 0: there is one
+  };
 
   SnapshotListener& listener_;
   MetricsRegistry& metrics_;
   NodeMonitor& monitor_;
   mutable std::mutex mu_;
   std::shared_ptr<const Snapshot> current_;  // guarded by mu_, never null
+  StringMap<Primaries> primaries_;           // guarded by mu_; by shard
 };
 
 }  // namespace meridian

@@ -34,6 +34,21 @@ ServerConnection* ConnectionOf(Server& server) {
   return static_cast<ServerConnection*>(server.handle);
 }
 
+// The primaries in `nodes` that are none in `others`.
+std::vector<NodeAddress> PrimariesNotIn(const NodeStates& nodes, const NodeStates& others) {
+  std::vector<NodeAddress> found;
+  for (const ShardNodes& shard : nodes.shards) {
+    const NodeState* const primary = shard.Primary();
+    if (primary == nullptr) continue;
+    const bool there =
+        std::any_of(others.shards.begin(), others.shards.end(), [primary](const ShardNodes& other) {
+          return other.Primary() != nullptr && other.Primary()->address == primary->address;
+        });
+    if (!there) found.push_back(primary->address);
+  }
+  return found;
+}
+
 }  // namespace
 
 Worker::Worker(Proxy& proxy, size_t index, WorkerMetrics& metrics)
@@ -125,6 +140,7 @@ void Worker::EndEvent() {
 void Worker::OnTick() {
   ++ticks_;
   pools_->OnTick();
+  WakeThoseWithoutPrimary();
   const RouterCounters& counters = router_->counters();
   metrics_.plan_cache_hits.Add(counters.cache_hits - metrics_.plan_cache_hits.Get());
   metrics_.plan_cache_misses.Add(counters.cache_misses - metrics_.plan_cache_misses.Get());
@@ -277,16 +293,6 @@ bool Worker::Cancel(uint32_t pid, const std::string& secret) {
 void Worker::OnSnapshot(std::shared_ptr<const Snapshot> snapshot) {
   const std::shared_ptr<const Snapshot> before = std::exchange(snapshot_, std::move(snapshot));
   metrics_.epoch.Set(static_cast<int64_t>(snapshot_->map->epoch().value));
-  // A node that is not the primary any more serves no new statement.
-  for (const ShardNodes& shard : before->nodes->shards) {
-    const NodeState* old_primary = shard.Primary();
-    if (old_primary == nullptr) continue;
-    bool still = false;
-    for (const ShardNodes& now : snapshot_->nodes->shards) {
-      still |= now.Primary() != nullptr && now.Primary()->address == old_primary->address;
-    }
-    if (!still) pools_->Retire(old_primary->address);
-  }
   if (before->map != snapshot_->map || before->schema != snapshot_->schema) {
     router_->Publish(snapshot_->map, snapshot_->schema);
   }
@@ -296,6 +302,19 @@ void Worker::OnSnapshot(std::shared_ptr<const Snapshot> snapshot) {
         client->session()->OnMapChanged(*before->map, *snapshot_->map);
     }
   }
+  if (before->nodes == snapshot_->nodes) return;
+  // A node that is not the primary any more serves no statement; one that has become it says other
+  // things of itself to those who log in.
+  for (const NodeAddress& node : PrimariesNotIn(*before->nodes, *snapshot_->nodes)) {
+    pools_->CutOff(node, {.sqlstate = std::string(sqlstate::kConnectionFailure),
+                          .message = "node " + node.ToString() + " is not the primary any more",
+                          .detail = {},
+                          .hint = "Run the transaction again."});
+  }
+  for (const NodeAddress& node : PrimariesNotIn(*snapshot_->nodes, *before->nodes)) {
+    pools_->Retire(node);
+  }
+  WakeThoseWithoutPrimary();
 }
 
 void Worker::OnConfigChanged() {
@@ -443,6 +462,22 @@ void Worker::OnReplicaFailed(const NodeSamples& replica) {
                 [now = NowUs()](const auto& failed) { return failed.second <= now; });
   failed_replicas_[&replica] = NowUs() + ServerPools::kRetryAfterUs;
   proxy_.control().RequestNodeCheck();
+}
+
+void Worker::AwaitPrimary(Session& session) {
+  without_primary_.push_back(session.identity().client_id);
+}
+
+uint64_t Worker::primary_timeout_us() const { return Microseconds(config_->failover_timeout); }
+
+// On each tick, and when the nodes have changed.
+void Worker::WakeThoseWithoutPrimary() {
+  if (without_primary_.empty()) return;
+  proxy_.control().RequestNodeCheck();
+  for (const uint64_t id : std::exchange(without_primary_, {})) {
+    ClientConnection* const client = FindClient(id);
+    if (client != nullptr && client->session() != nullptr) client->session()->OnPrimaryMayBeThere();
+  }
 }
 
 UserPools& Worker::PoolsOf(const std::string& database, const std::string& user) {

@@ -121,6 +121,8 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   std::optional<ReplicaPool> ReplicaPoolOf(Session& session, ShardIndex shard,
                                            absl::Span<const size_t> candidates) override;
   void OnReplicaFailed(const NodeSamples& replica) override;
+  void AwaitPrimary(Session& session) override;
+  uint64_t primary_timeout_us() const override;
   ServerPools& pools() override { return *pools_; }
   void CancelServer(Server& server) override;
   void SetReading(Server& server, bool on) override;
@@ -154,6 +156,7 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   void CountClients();
   void CloseLoop();
   UserPools& KnownPools(Session& session);
+  void WakeThoseWithoutPrimary();
 
   Proxy& proxy_;
   const size_t index_;
@@ -185,6 +188,7 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   std::map<uint64_t, std::unique_ptr<ClientConnection>> clients_;
   std::map<std::pair<std::string, std::string>, UserPools> user_pools_;  // database, user
   std::map<std::string, DatabaseStats> database_stats_;
+  std::vector<uint64_t> without_primary_;                   // clients that wait for one
   std::map<const NodeSamples*, uint64_t> failed_replicas_;  // not to be chosen before this time
   uint64_t choices_ = 1;                                    // state of a generator
   std::vector<ClientConnection*> dirty_;

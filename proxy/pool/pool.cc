@@ -206,6 +206,22 @@ void NodePool::Retire() {
   Serve();
 }
 
+void NodePool::CutOff(const SqlError& why) {
+  Retire();
+  std::vector<Server*> owned;
+  for (const auto& server : servers_) {
+    if (server->owner != nullptr) owned.push_back(server.get());
+  }
+  // A callback may close others of them; the objects stay until the next tick.
+  for (Server* const server : owned) {
+    ServerOwner* const owner = server->owner;
+    if (server->state != Server::State::kActive || owner == nullptr) continue;
+    Close(*server);
+    owner->OnServerClosed(*server, why);
+  }
+  Serve();
+}
+
 void NodePool::CloseAll(const absl::Status& why) {
   FailWaiters(why);
   while (!servers_.empty()) {

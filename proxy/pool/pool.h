@@ -38,6 +38,7 @@ class NodePool final : public Pool {
   void Return(Server& server, Release how);
   void SetPaused(bool paused);
   void Retire();
+  void CutOff(const SqlError& why);
   void CloseAll(const absl::Status& why);
   void OnTick(uint64_t now_us);
   void OnSlotsFreed();

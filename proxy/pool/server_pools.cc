@@ -115,6 +115,10 @@ void ServerPools::Retire(const NodeAddress& node) {
   impl_->ForNode(node, [](NodePool& pool) { pool.Retire(); });
 }
 
+void ServerPools::CutOff(const NodeAddress& node, const SqlError& why) {
+  impl_->ForNode(node, [&why](NodePool& pool) { pool.CutOff(why); });
+}
+
 void ServerPools::CloseAll() {
   impl_->context.closed =
       SqlStatus(sqlstate::kAdminShutdown, "the proxy is shutting down", "Connect again.");

@@ -135,6 +135,8 @@ class ServerPools {
   // Closes idle connections of the node, and the others when they are returned (its role has
   // changed).
   void Retire(const NodeAddress& node);
+  // The same, but closes the others now, too: their owners get `why` (another node has taken over).
+  void CutOff(const NodeAddress& node, const SqlError& why);
   // At shutdown: closes everything with 57P01; whoever waits now or later gets it, too. The
   // destructor closes what is left without telling anybody.
   void CloseAll();

@@ -52,13 +52,68 @@ void Session::Adopt(Server& server, ShardIndex shard) {
 absl::StatusOr<Session::Participant*> Session::Acquire(ShardIndex shard) {
   if (!acquire_error_.ok()) return std::exchange(acquire_error_, absl::OkStatus());
   auto pool = host_.PoolOf(*this, shard);
-  if (!pool.ok()) return pool.status();
+  if (!pool.ok()) {
+    if (AwaitPrimary(shard, pool.status())) return nullptr;
+    return pool.status();
+  }
   Server* const server = host_.pools().Acquire(**pool, *this);
   if (server == nullptr) {
     StartWait(shard);
     return nullptr;
   }
-  return &AddParticipant(shard, *server);
+  Participant& participant = AddParticipant(shard, *server);
+  if (CheckIsPrimary(participant)) return &participant;
+  if (awaiting_primary_) return nullptr;
+  return std::exchange(acquire_error_, absl::OkStatus());
+}
+
+// Whether the server is the primary's: a node that was replaced may come back as a replica before
+// that is noticed. If not, it is given back; then the session waits, or acquire_error_ is set.
+bool Session::CheckIsPrimary(Participant& participant) {
+  const PoolProfile* const profile = participant.server->pool.profile();
+  if (profile == nullptr || !profile->IsStandby()) {
+    primary_missing_since_us_ = 0;
+    return true;
+  }
+  const ShardIndex shard = participant.shard;
+  const absl::Status why =
+      SqlStatus(sqlstate::kCannotConnectNow,
+                "node " + participant.server->pool.key().node.ToString() + " is not a primary",
+                "SHOW NODES in the admin database tells more.");
+  GiveBack(participant);
+  if (!AwaitPrimary(shard, why)) acquire_error_ = why;
+  return false;
+}
+
+// The primary is down, or being replaced: nothing was sent yet, so the statement may wait for it.
+// False: it has waited long enough, or that would not help.
+bool Session::AwaitPrimary(ShardIndex shard, const absl::Status& why) {
+  const std::string sqlstate = ToSqlError(why).sqlstate;
+  const uint64_t now = host_.NowUs();
+  const ShardNodes* const nodes = host_.NodesOf(shard);
+  const bool helps = nodes != nullptr && (sqlstate == sqlstate::kConnectionFailure ||
+                                          sqlstate == sqlstate::kCannotConnectNow ||
+                                          sqlstate == sqlstate::kAdminShutdown);
+  const bool paused = nodes != nullptr && nodes->Primary() != nullptr &&
+                      host_.pools().IsPaused(nodes->Primary()->address);
+  if (primary_missing_since_us_ == 0) primary_missing_since_us_ = now;
+  if (!helps || paused || closing_ ||
+      now - primary_missing_since_us_ >= host_.primary_timeout_us()) {
+    primary_missing_since_us_ = 0;
+    return false;
+  }
+  StartWait(shard);
+  awaiting_primary_ = true;
+  host_.AwaitPrimary(*this);
+  return true;
+}
+
+void Session::OnPrimaryMayBeThere() {
+  if (!awaiting_primary_) return;
+  host_.MarkDirty(*this);
+  EndWait();
+  ProcessInbox();
+  OnIdle();
 }
 
 Session::Participant& Session::AddParticipant(ShardIndex shard, Server& server,
@@ -85,7 +140,7 @@ void Session::StartWait(ShardIndex shard, std::shared_ptr<const NodeSamples> rep
 }
 
 void Session::EndWait() {
-  waiting_ = false;
+  waiting_ = awaiting_primary_ = false;
   const uint64_t waited = host_.NowUs() - waiting_since_us_;
   host_.metrics().wait_time.Record(waited);
   host_.ReportWait(*this, waited);
@@ -94,8 +149,12 @@ void Session::EndWait() {
 void Session::OnServer(Server& server) {
   host_.MarkDirty(*this);
   EndWait();
-  AddParticipant(waiting_for_, server, std::exchange(waiting_replica_, nullptr));
+  const bool replica = waiting_replica_ != nullptr;
+  Participant& participant =
+      AddParticipant(waiting_for_, server, std::exchange(waiting_replica_, nullptr));
+  if (!replica && !CheckIsPrimary(participant) && awaiting_primary_) return;
   ProcessInbox();
+  acquire_error_ = absl::OkStatus();
   OnIdle();
 }
 
@@ -110,6 +169,7 @@ void Session::OnServerFailed(const absl::Status& status) {
     OnIdle();
     return;
   }
+  if (AwaitPrimary(waiting_for_, status)) return;
   acquire_error_ = status;
   const ShardMap& map = host_.router().map();
   if (SqlError error = ToSqlError(status);

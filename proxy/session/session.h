@@ -72,6 +72,7 @@ class Session final : public ServerOwner, public PoolClient {
   void OnServer(Server& server) override;
   void OnServerFailed(const absl::Status& status) override;
   void OnSchemaRefreshed();
+  void OnPrimaryMayBeThere();
   // The router plans with another map from now on: shards have other indexes.
   void OnMapChanged(const ShardMap& before, const ShardMap& after);
   // A CancelRequest with this session's key. True if something was running.
@@ -238,6 +239,8 @@ class Session final : public ServerOwner, public PoolClient {
   void GiveBack(Participant& participant);
   void StartWait(ShardIndex shard, std::shared_ptr<const NodeSamples> replica = nullptr);
   void EndWait();
+  bool AwaitPrimary(ShardIndex shard, const absl::Status& why);
+  bool CheckIsPrimary(Participant& participant);
   void SendPrelude(Participant& participant, Join join = Join::kTransaction);
   void OwnSequenceValues(Participant& participant);
   // A statement was sent that may change data if `writes`.
@@ -459,6 +462,8 @@ class Session final : public ServerOwner, public PoolClient {
   bool waiting_ = false;      // for Acquire
   ShardIndex waiting_for_{};
   std::shared_ptr<const NodeSamples> waiting_replica_;  // null: for the primary
+  bool awaiting_primary_ = false;                       // waiting_ is for that
+  uint64_t primary_missing_since_us_ = 0;               // 0: it was not
   bool avoid_replicas_ = false;       // one gave the statement at hand no connection
   bool read_counted_ = false;         // the statement at hand, in reads
   std::unique_ptr<ReadNeeds> needs_;  // null: none

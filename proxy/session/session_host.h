@@ -64,6 +64,11 @@ class SessionHost {
                                                    absl::Span<const size_t> candidates) = 0;
   // It gave no connection: not to be chosen for a moment.
   virtual void OnReplicaFailed(const NodeSamples& replica) = 0;
+  // The primary that the session needs cannot be had just now: later, also where nothing has
+  // changed, Session::OnPrimaryMayBeThere.
+  virtual void AwaitPrimary(Session& session) = 0;
+  // How long statements wait for a primary (failover_timeout), in microseconds; 0: not at all.
+  virtual uint64_t primary_timeout_us() const = 0;
   virtual ServerPools& pools() = 0;
   // Sends a CancelRequest for what the server is doing; the server is kept from others until it has
   // arrived.

@@ -86,6 +86,7 @@ struct ExplainRoute {
 enum class ShowSubject {
   kShards,
   kNodes,
+  kReplication,
   kDistributions,
   kKeyRanges,
   kTables,

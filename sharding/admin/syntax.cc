@@ -41,7 +41,8 @@ constexpr CommandSyntax kCommands[] = {
      "Shows where a statement goes and why, or why it is refused, without running it.",
      ParseExplainRoute},
     {"SHOW",
-     "SHOW {SHARDS | NODES | DISTRIBUTIONS | KEY RANGES | TABLES | CLIENTS | SERVERS | POOLS | "
+     "SHOW {SHARDS | NODES | REPLICATION | DISTRIBUTIONS | KEY RANGES | TABLES | CLIENTS | SERVERS "
+     "| POOLS | "
      "STATS | LISTS | "
      "DATABASES | TRANSACTIONS | SETTINGS | EPOCH | VERSION | HELP} [WHERE column = value [AND "
      "...]]",
@@ -59,6 +60,7 @@ constexpr CommandSyntax kCommands[] = {
 constexpr SubjectName kSubjects[] = {
     {"SHARDS", ShowSubject::kShards},
     {"NODES", ShowSubject::kNodes},
+    {"REPLICATION", ShowSubject::kReplication},
     {"DISTRIBUTIONS", ShowSubject::kDistributions},
     {"KEY RANGES", ShowSubject::kKeyRanges},
     {"TABLES", ShowSubject::kTables},

@@ -14,6 +14,8 @@ from conftest import make_shop
 
 @pytest.fixture(scope="module")
 def shop(own_cluster):
+    own_cluster.proxy.configure({"failover_timeout": "300ms"})
+    own_cluster.proxy.reload()
     make_shop(own_cluster)
     return own_cluster
 

@@ -386,7 +386,10 @@ class TestMetrics:
                          "meridian_server_login_failures_total",
                          "meridian_prepared_statements_evicted_total",
                          "meridian_recovered_commits_total", "meridian_recovered_rollbacks_total",
-                         "meridian_transactions_in_doubt", "meridian_deadlocks_total"}
+                         "meridian_transactions_in_doubt", "meridian_deadlocks_total",
+                         "meridian_failovers_total", "meridian_shards_without_primary",
+                         "meridian_without_primary_seconds_total",
+                         "meridian_node_lag_seconds", "meridian_node_lag_bytes"}
 
     def test_durations_are_of_statements(self, make_proxy):
         """Not of what a client does between them."""

@@ -4,6 +4,7 @@ level does not promise is seen to be broken, so the checker can fail."""
 
 import bisect
 import random
+import re
 import signal
 import threading
 import time
@@ -345,6 +346,33 @@ class TestReadOnlyTransactions:
             connection.execute("COMMIT")
             connection.execute("SET default_transaction_isolation = 'serializable'")
             assert not connection.execute(IN_RECOVERY).fetchone()[0]
+
+
+class TestWhatIsShown:
+    def test_show_replication(self, shop):
+        with connect_strong(shop) as connection:
+            connection.execute("UPDATE prefix SET v = v + 1 WHERE k = 1")
+
+        def rows() -> dict:
+            return {row["port"]: row for row in shop.proxy.admin_rows("SHOW REPLICATION")}
+        primary, (quick, late) = shop.shards[0], shop.replicas["s1"]
+        wait_for(lambda: rows()[quick.port]["lag_bytes"] == 0 and rows()[late.port]["lag_bytes"] > 0,
+                 "the quick one has it, the late one not yet")
+        seen = rows()
+        assert seen[primary.port]["role"] == "primary" and not seen[primary.port]["serves_reads"]
+        assert seen[quick.port]["serves_reads"] and seen[late.port]["serves_reads"]
+        assert seen[primary.port]["lag_ms"] is None
+        assert all(re.fullmatch("[0-9A-F]+/[0-9A-F]+", row["lsn"]) for row in seen.values())
+        wait_for(lambda: rows()[late.port]["lag_bytes"] == 0, "the late one has it, too")
+        assert 0 <= rows()[late.port]["lag_ms"] < 5000
+
+    def test_metrics(self, shop):
+        text = shop.proxy.metrics()
+        for node, role in ((shop.shards[0], "primary"), (shop.replicas["s1"][0], "replica")):
+            labels = f'{{shard="s1",node="{node.address}",role="{role}"}}'
+            assert f"meridian_node_used{labels} 1\n" in text
+            assert (f"meridian_node_lag_bytes{labels} " in text) == (role == "replica")
+            assert (f"meridian_node_lag_seconds{labels} " in text) == (role == "replica")
 
 
 class TestTroubleWithReplicas:

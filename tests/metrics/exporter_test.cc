@@ -125,6 +125,10 @@ std::string TypeName(MetricType type) {
 std::map<std::string, std::string> Exported() {
   MetricsRegistry registry;
   Fill(registry);
+  registry.SetNodes([] {
+    return std::vector<NodeMetrics>{{"s1", "h:1", "primary", true, std::nullopt, std::nullopt},
+                                    {"s1", "h:2", "replica", true, 0.5, 700}};
+  });
   std::map<std::string, std::string> metrics;
   for (const MetricFamily& family : CollectMetrics(registry, "1")) {
     EXPECT_FALSE(family.help.empty()) << family.name;

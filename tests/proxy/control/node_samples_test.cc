@@ -16,7 +16,7 @@ TEST(NodeSamples, ASampleHasTheNumberThatWasGivenOutBeforeItWasTaken) {
   EXPECT_EQ(samples.as_primary().lsn, 700u);
   EXPECT_EQ(samples.as_replica().number, 0u);
   samples.Start();
-  samples.FinishAsReplica(650, 12);
+  samples.FinishAsReplica(650, 12, 5);
   EXPECT_EQ(samples.as_replica().number, 2u);
   EXPECT_EQ(samples.as_replica().lsn, 650u);
   EXPECT_EQ(samples.covers_us(), 12u);

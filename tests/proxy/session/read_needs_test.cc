@@ -26,7 +26,7 @@ class ReadNeedsTest : public ::testing::Test {
   }
   void ReplicaIsAt(int node, Lsn lsn) {
     nodes_[node]->Start();
-    nodes_[node]->FinishAsReplica(lsn, 0);
+    nodes_[node]->FinishAsReplica(lsn, 0, 0);
   }
   bool Met(int node, uint64_t server = 0, uint64_t connected = 0) {
     return needs_.Met(kShard, shard_, *nodes_[node], server, connected);
@@ -100,7 +100,7 @@ TEST_F(ReadNeedsTest, WhereNoPrimaryIsKnownNobodyTells) {
 
 TEST_F(ReadNeedsTest, WhatAReplicaHasShownIsFoundThereAndWhereAsMuchIsReplayed) {
   nodes_[1]->Start();
-  nodes_[1]->FinishAsReplica(100, 0);
+  nodes_[1]->FinishAsReplica(100, 0, 0);
   needs_.NoteReplica(kShard, nodes_[1], 7);
   ReplicaIsAt(2, 500);
   EXPECT_TRUE(Met(1, 7, 1));                      // the same connection
