@@ -172,6 +172,11 @@ void AddNodes(Families& families, const std::vector<NodeMetrics>& nodes) {
   };
   add("meridian_node_used", "1 for a node that statements are sent to, otherwise 0.",
       [](const NodeMetrics& node) { return std::optional<double>(node.used ? 1 : 0); });
+  families.Begin("meridian_node_reads_total", "Reads that went to the node as a replica.",
+                 MetricType::Counter);
+  for (const NodeMetrics& node : nodes) {
+    families.Sample(static_cast<double>(node.reads), {{"shard", node.shard}, {"node", node.node}});
+  }
   add("meridian_node_lag_seconds", "How long a replica is behind its primary, where it is known.",
       [](const NodeMetrics& node) { return node.lag_seconds; });
   add("meridian_node_lag_bytes", "How many bytes of the log a replica has not replayed yet.",

@@ -21,6 +21,7 @@ struct NodeMetrics {
   std::string node;  // host:port
   std::string role;  // primary, replica, unknown
   bool used = false;
+  uint64_t reads = 0;  // that went to it as a replica
   // Of a replica: how far it is behind its primary, as far as that is known.
   std::optional<double> lag_seconds;
   std::optional<uint64_t> lag_bytes;

@@ -168,6 +168,7 @@ ControlPlane::Impl::Impl(ControlSettings settings, SnapshotListener& listener,
                   FinishCommand(std::move(map), std::move(reply), std::move(done), stop);
                 }) {
   monitor_.SetReplicaLagMax(settings_.replica_lag_max);
+  monitor_.SetOnSample([&listener] { listener.OnSample(); });
   metrics.SetNodes([this] { return publisher_.Nodes(); });
 }
 

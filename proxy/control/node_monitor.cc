@@ -235,6 +235,7 @@ void NodeMonitor::Run(const std::stop_token& stop, Node& node) {
         node.samples->SetUsable(node.health.Check(false, 0, 0));
       }
     }
+    if (on_sample_) on_sample_();
     WaitForTurn(stop, seen);
   }
   const std::lock_guard lock(mu_);

@@ -42,6 +42,9 @@ class NodeMonitor {
   // Whether each node of the map was checked at least once.
   bool CheckedAll(const ShardMap& map) const;
 
+  // Called on the nodes' threads after each sample, without a lock held. Before the first Watch.
+  void SetOnSample(std::function<void()> on_sample) { on_sample_ = std::move(on_sample); }
+
   // Has all nodes checked now.
   void CheckNow();
   void SetInterval(std::chrono::milliseconds interval);
@@ -68,6 +71,7 @@ class NodeMonitor {
 
   const ShardAccess access_;
   const std::function<void()> on_change_;
+  std::function<void()> on_sample_;
   mutable std::mutex mu_;
   std::condition_variable_any wake_;
   // Guarded by mu_.

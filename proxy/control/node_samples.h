@@ -45,6 +45,10 @@ class NodeSamples {
   // Whether a replica answers and is not too far behind.
   bool usable() const { return usable_.load(std::memory_order_relaxed); }
 
+  // Reads that went to it as a replica. Any thread.
+  void CountRead() const { reads_.fetch_add(1, std::memory_order_relaxed); }
+  uint64_t reads() const { return reads_.load(std::memory_order_relaxed); }
+
  private:
   struct Finished {
     std::atomic<uint64_t> number{0};
@@ -59,6 +63,7 @@ class NodeSamples {
   std::atomic<uint64_t> covers_us_{0};
   std::atomic<uint64_t> lag_us_{kUnknownLag};
   std::atomic<bool> usable_{false};
+  mutable std::atomic<uint64_t> reads_{0};
 };
 
 // Where a primary's log ended at which moment. One thread, or under a lock.

@@ -40,6 +40,8 @@ class SnapshotListener {
   // On a control thread, one call at a time, versions ascending. Must not block and must not call
   // the ControlPlane.
   virtual void OnSnapshot(std::shared_ptr<const Snapshot> snapshot) = 0;
+  // On a node's thread, several times a second: NodeSamples may tell something new.
+  virtual void OnSample() {}
 };
 
 }  // namespace meridian

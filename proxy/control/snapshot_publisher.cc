@@ -56,6 +56,7 @@ std::vector<NodeMetrics> SnapshotPublisher::Nodes() const {
       metrics.node = node.address.ToString();
       metrics.role = NodeRoleName(node.role);
       metrics.used = IsUsed(shard, node);
+      metrics.reads = node.samples == nullptr ? 0 : node.samples->reads();
       if (const auto lag = LagOf(shard, node)) {
         metrics.lag_bytes = lag->bytes;
         if (lag->us) metrics.lag_seconds = static_cast<double>(*lag->us) / 1e6;

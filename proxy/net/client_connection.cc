@@ -6,6 +6,7 @@
 #include "proxy/net/proxy.h"
 #include "proxy/net/socket_ends.h"
 #include "proxy/net/worker.h"
+#include "proxy/session/causality_token.h"
 #include "proxy/wire/message_writer.h"
 
 namespace meridian {
@@ -276,6 +277,13 @@ void ClientConnection::StartSession() {
       entries.emplace_back(name, value);
       continue;
     }
+    if (name == kCausalityToken) {
+      startup_token_ = std::make_unique<const std::string>(value);
+      const absl::Status read = ParseCausalityToken(value).status();
+      if (read.ok()) continue;
+      Fatal(ToSqlError(read));
+      return;
+    }
     const MeridianSetting* const setting = FindMeridianSetting(name);
     const absl::Status set = setting == nullptr
                                  ? UnknownMeridianSetting(name)
@@ -357,6 +365,7 @@ void ClientConnection::FinishStart(const absl::StatusOr<ParameterList>& paramete
                       .pool_mode = PoolModeOfLogin()},
       startup_settings_, startup_meridian_);
   session_->handle = this;
+  if (startup_token_ != nullptr) session_->RequireToken(*startup_token_).IgnoreError();  // was read
   stats_ = &worker_.StatsOf(login_database_);
   user_pools_ = &worker_.PoolsOf(login_database_, login_user_);
   if (server != nullptr) session_->Adopt(*server, ShardMap::kDefaultShard);

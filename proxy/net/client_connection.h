@@ -89,6 +89,7 @@ class ClientConnection final : public StreamOwner {
   std::unique_ptr<SessionStart> start_;
   Ref<const Settings> startup_settings_;
   MeridianSettings startup_meridian_;
+  std::unique_ptr<const std::string> startup_token_;  // null: none
   std::unique_ptr<Session> session_;
   std::unique_ptr<AdminSession> admin_;
   DatabaseStats* stats_ = nullptr;

@@ -284,6 +284,11 @@ void Proxy::OnSnapshot(std::shared_ptr<const Snapshot> snapshot) {
   }
 }
 
+void Proxy::OnSample() {
+  if (!workers_ready_) return;
+  for (const auto& worker : workers_) worker->OnSample();
+}
+
 void Proxy::Cancel(uint32_t pid, const std::string& secret) {
   const auto missing = std::make_shared<std::atomic<size_t>>(workers_.size());
   for (const auto& worker : workers_) {

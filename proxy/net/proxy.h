@@ -45,6 +45,7 @@ class Proxy final : public SnapshotListener {
   void RefreshRoles();
   absl::Status Reload();
   void OnSnapshot(std::shared_ptr<const Snapshot> snapshot) override;
+  void OnSample() override;
 
   // The admin commands that are neither the map's nor the catalog's. On the session's worker.
   void ExecuteAdmin(Worker& worker, AdminSession& session, const AdminStatement& statement);

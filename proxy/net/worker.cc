@@ -49,6 +49,9 @@ std::vector<NodeAddress> PrimariesNotIn(const NodeStates& nodes, const NodeState
   return found;
 }
 
+// Those that wait for a node have it looked at this often, if it is not otherwise.
+constexpr uint64_t kNodeChecksApartUs = 50'000;
+
 }  // namespace
 
 Worker::Worker(Proxy& proxy, size_t index, WorkerMetrics& metrics)
@@ -140,7 +143,7 @@ void Worker::EndEvent() {
 void Worker::OnTick() {
   ++ticks_;
   pools_->OnTick();
-  WakeThoseWithoutPrimary();
+  WakeThoseWhoAwaitNodes();
   const RouterCounters& counters = router_->counters();
   metrics_.plan_cache_hits.Add(counters.cache_hits - metrics_.plan_cache_hits.Get());
   metrics_.plan_cache_misses.Add(counters.cache_misses - metrics_.plan_cache_misses.Get());
@@ -314,7 +317,12 @@ void Worker::OnSnapshot(std::shared_ptr<const Snapshot> snapshot) {
   for (const NodeAddress& node : PrimariesNotIn(*snapshot_->nodes, *before->nodes)) {
     pools_->Retire(node);
   }
-  WakeThoseWithoutPrimary();
+  WakeThoseWhoAwaitNodes();
+}
+
+void Worker::OnSample() {
+  if (!anyone_awaits_.load(std::memory_order_relaxed)) return;
+  Post([this] { WakeThoseWhoAwaitNodes(); });
 }
 
 void Worker::OnConfigChanged() {
@@ -464,19 +472,25 @@ void Worker::OnReplicaFailed(const NodeSamples& replica) {
   proxy_.control().RequestNodeCheck();
 }
 
-void Worker::AwaitPrimary(Session& session) {
-  without_primary_.push_back(session.identity().client_id);
+void Worker::AwaitNodes(Session& session) {
+  if (const uint64_t now = NowUs(); now - nodes_checked_us_ >= kNodeChecksApartUs) {
+    nodes_checked_us_ = now;
+    proxy_.control().RequestNodeCheck();
+  }
+  awaiting_nodes_.push_back(session.identity().client_id);
+  anyone_awaits_.store(true, std::memory_order_relaxed);
 }
 
 uint64_t Worker::primary_timeout_us() const { return Microseconds(config_->failover_timeout); }
 
-// On each tick, and when the nodes have changed.
-void Worker::WakeThoseWithoutPrimary() {
-  if (without_primary_.empty()) return;
-  proxy_.control().RequestNodeCheck();
-  for (const uint64_t id : std::exchange(without_primary_, {})) {
+// On each tick, and when nodes have been looked at.
+void Worker::WakeThoseWhoAwaitNodes() {
+  if (awaiting_nodes_.empty()) return;
+  anyone_awaits_.store(false, std::memory_order_relaxed);
+  for (const uint64_t id : std::exchange(awaiting_nodes_, {})) {
     ClientConnection* const client = FindClient(id);
-    if (client != nullptr && client->session() != nullptr) client->session()->OnPrimaryMayBeThere();
+    if (client != nullptr && client->session() != nullptr)
+      client->session()->OnNodesMayHaveChanged();
   }
 }
 

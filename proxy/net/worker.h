@@ -72,6 +72,8 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   void OnServerDrained(Server& server);
   void Remove(ClientConnection& client);
   void OnSnapshot(std::shared_ptr<const Snapshot> snapshot);
+  // Any thread.
+  void OnSample();
   void OnConfigChanged();
   // New transactions are refused from now on; sessions end when they are idle.
   void Drain(const SqlError& reason);
@@ -121,7 +123,7 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   std::optional<ReplicaPool> ReplicaPoolOf(Session& session, ShardIndex shard,
                                            absl::Span<const size_t> candidates) override;
   void OnReplicaFailed(const NodeSamples& replica) override;
-  void AwaitPrimary(Session& session) override;
+  void AwaitNodes(Session& session) override;
   uint64_t primary_timeout_us() const override;
   ServerPools& pools() override { return *pools_; }
   void CancelServer(Server& server) override;
@@ -156,7 +158,7 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   void CountClients();
   void CloseLoop();
   UserPools& KnownPools(Session& session);
-  void WakeThoseWithoutPrimary();
+  void WakeThoseWhoAwaitNodes();
 
   Proxy& proxy_;
   const size_t index_;
@@ -188,7 +190,9 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   std::map<uint64_t, std::unique_ptr<ClientConnection>> clients_;
   std::map<std::pair<std::string, std::string>, UserPools> user_pools_;  // database, user
   std::map<std::string, DatabaseStats> database_stats_;
-  std::vector<uint64_t> without_primary_;                   // clients that wait for one
+  std::vector<uint64_t> awaiting_nodes_;  // clients, see AwaitNodes
+  std::atomic<bool> anyone_awaits_{false};
+  uint64_t nodes_checked_us_ = 0;                           // when that was asked for
   std::map<const NodeSamples*, uint64_t> failed_replicas_;  // not to be chosen before this time
   uint64_t choices_ = 1;                                    // state of a generator
   std::vector<ClientConnection*> dirty_;

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <utility>
 
+#include "proxy/session/causality_token.h"
 #include "sharding/sql_status.h"
 
 namespace meridian {
@@ -166,6 +167,7 @@ absl::Status UnknownMeridianSetting(std::string_view name) {
   for (const MeridianSetting& setting : kSettings) {
     names.append(names.empty() ? "" : ", ").append(setting.name);
   }
+  names.append(", ").append(kCausalityToken);
   return SqlStatus(sqlstate::kUndefinedObject,
                    "unrecognized configuration parameter \"" + std::string(name) + "\"",
                    "Meridian's settings are " + names + ".");

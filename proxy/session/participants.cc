@@ -63,7 +63,7 @@ absl::StatusOr<Session::Participant*> Session::Acquire(ShardIndex shard) {
   }
   Participant& participant = AddParticipant(shard, *server);
   if (CheckIsPrimary(participant)) return &participant;
-  if (awaiting_primary_) return nullptr;
+  if (awaiting_nodes_) return nullptr;
   return std::exchange(acquire_error_, absl::OkStatus());
 }
 
@@ -102,14 +102,18 @@ bool Session::AwaitPrimary(ShardIndex shard, const absl::Status& why) {
     primary_missing_since_us_ = 0;
     return false;
   }
-  StartWait(shard);
-  awaiting_primary_ = true;
-  host_.AwaitPrimary(*this);
+  AwaitNodes(shard);
   return true;
 }
 
-void Session::OnPrimaryMayBeThere() {
-  if (!awaiting_primary_) return;
+void Session::AwaitNodes(ShardIndex shard) {
+  StartWait(shard);
+  awaiting_nodes_ = true;
+  host_.AwaitNodes(*this);
+}
+
+void Session::OnNodesMayHaveChanged() {
+  if (!awaiting_nodes_) return;
   host_.MarkDirty(*this);
   EndWait();
   ProcessInbox();
@@ -140,7 +144,8 @@ void Session::StartWait(ShardIndex shard, std::shared_ptr<const NodeSamples> rep
 }
 
 void Session::EndWait() {
-  waiting_ = awaiting_primary_ = false;
+  waiting_ = false;
+  if (std::exchange(awaiting_nodes_, false)) return;  // not for a connection
   const uint64_t waited = host_.NowUs() - waiting_since_us_;
   host_.metrics().wait_time.Record(waited);
   host_.ReportWait(*this, waited);
@@ -152,7 +157,7 @@ void Session::OnServer(Server& server) {
   const bool replica = waiting_replica_ != nullptr;
   Participant& participant =
       AddParticipant(waiting_for_, server, std::exchange(waiting_replica_, nullptr));
-  if (!replica && !CheckIsPrimary(participant) && awaiting_primary_) return;
+  if (!replica && !CheckIsPrimary(participant) && awaiting_nodes_) return;
   ProcessInbox();
   acquire_error_ = absl::OkStatus();
   OnIdle();

@@ -72,9 +72,11 @@ class Session final : public ServerOwner, public PoolClient {
   void OnServer(Server& server) override;
   void OnServerFailed(const absl::Status& status) override;
   void OnSchemaRefreshed();
-  void OnPrimaryMayBeThere();
+  void OnNodesMayHaveChanged();
   // The router plans with another map from now on: shards have other indexes.
   void OnMapChanged(const ShardMap& before, const ShardMap& after);
+  // SET meridian.causality_token. 22023.
+  absl::Status RequireToken(std::string_view token);
   // A CancelRequest with this session's key. True if something was running.
   bool OnCancel();
   // What the transaction waits for is cancelled, and fails with 40P01. False: it does not wait, or
@@ -239,6 +241,7 @@ class Session final : public ServerOwner, public PoolClient {
   void GiveBack(Participant& participant);
   void StartWait(ShardIndex shard, std::shared_ptr<const NodeSamples> replica = nullptr);
   void EndWait();
+  void AwaitNodes(ShardIndex shard);
   bool AwaitPrimary(ShardIndex shard, const absl::Status& why);
   bool CheckIsPrimary(Participant& participant);
   void SendPrelude(Participant& participant, Join join = Join::kTransaction);
@@ -267,6 +270,8 @@ class Session final : public ServerOwner, public PoolClient {
   absl::StatusOr<Participant*> AcquireInstead(ShardIndex shard, ReadPlace why);
   void NoteSeen(const Participant& participant);
   absl::Status CheckOnReplica(const Statement& statement, const Participant& participant) const;
+  Progress ShowCausalityToken(absl::StatusOr<std::string>* tag);
+  bool AwaitSample(ShardIndex shard);
 
   // --- simple_query.cc
   Progress HandleQuery(std::string_view message);
@@ -410,6 +415,7 @@ class Session final : public ServerOwner, public PoolClient {
   absl::StatusOr<std::string> SetMeridian(const Statement& statement);
   void KeepBeyondTransaction(const MeridianSetting& setting, const MeridianSettings& from);
   absl::StatusOr<std::string> ShowMeridian(const Statement& statement);
+  std::string ShowRow(const std::string& name, std::string value);
   Progress ResetSettings(const Statement& statement, absl::StatusOr<std::string>* tag);
   void ApplySet(const Statement& statement, std::string_view text, Participant* participant);
   // SET, not LOCAL, of what SET LOCAL has set before: `where` has run it.
@@ -462,7 +468,7 @@ class Session final : public ServerOwner, public PoolClient {
   bool waiting_ = false;      // for Acquire
   ShardIndex waiting_for_{};
   std::shared_ptr<const NodeSamples> waiting_replica_;  // null: for the primary
-  bool awaiting_primary_ = false;                       // waiting_ is for that
+  bool awaiting_nodes_ = false;                         // waiting_ is for that
   uint64_t primary_missing_since_us_ = 0;               // 0: it was not
   bool avoid_replicas_ = false;       // one gave the statement at hand no connection
   bool read_counted_ = false;         // the statement at hand, in reads

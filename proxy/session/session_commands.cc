@@ -1,6 +1,7 @@
 // Statements that concern the session itself: which it runs on its own, and what the others leave
 // with it.
 
+#include "proxy/session/causality_token.h"
 #include "proxy/session/session.h"
 #include "proxy/session/statement_kinds.h"
 #include "proxy/wire/message_writer.h"
@@ -86,6 +87,7 @@ Session::Progress Session::RunLocal(const Statement& statement, std::string_view
     case Verb::kReset:
       return ResetSettings(statement, tag);
     case Verb::kShow:
+      if (statement.name == kCausalityToken) return ShowCausalityToken(tag);
       *tag = ShowMeridian(statement);
       return Progress::kDone;
     default:

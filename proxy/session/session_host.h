@@ -64,9 +64,9 @@ class SessionHost {
                                                    absl::Span<const size_t> candidates) = 0;
   // It gave no connection: not to be chosen for a moment.
   virtual void OnReplicaFailed(const NodeSamples& replica) = 0;
-  // The primary that the session needs cannot be had just now: later, also where nothing has
-  // changed, Session::OnPrimaryMayBeThere.
-  virtual void AwaitPrimary(Session& session) = 0;
+  // The session waits for a primary that it can have, or for a sample: later, also where nothing
+  // has changed, Session::OnNodesMayHaveChanged.
+  virtual void AwaitNodes(Session& session) = 0;
   // How long statements wait for a primary (failover_timeout), in microseconds; 0: not at all.
   virtual uint64_t primary_timeout_us() const = 0;
   virtual ServerPools& pools() = 0;

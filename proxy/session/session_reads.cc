@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "proxy/session/causality_token.h"
 #include "proxy/session/session.h"
 #include "proxy/wire/byte_reader.h"
 #include "proxy/wire/messages.h"
@@ -118,6 +119,7 @@ absl::StatusOr<Session::Participant*> Session::AcquireForRead(ShardIndex shard) 
   Participant& participant = AddParticipant(shard, *server, samples);
   if (StillQualifies(participant)) {
     CountRead(ReadPlace::kReplica);
+    samples->CountRead();
     return &participant;
   }
   GiveBack(participant);
@@ -149,6 +151,59 @@ void Session::NoteSeen(const Participant& participant) {
   }
   const ShardNodes* const nodes = host_.NodesOf(participant.shard);
   if (nodes != nullptr) needs_->NotePrimary(participant.shard, *nodes);
+}
+
+absl::Status Session::RequireToken(std::string_view token) {
+  const auto positions = ParseCausalityToken(token);
+  if (!positions.ok()) return positions.status();
+  for (const CausalPosition& position : *positions) {
+    // A shard that is not there any more holds nothing that could be missed.
+    const auto shard = host_.router().map().FindShard(position.shard);
+    if (!shard) continue;
+    if (needs_ == nullptr) needs_ = std::make_unique<ReadNeeds>();
+    needs_->Require(*shard, position.lsn);
+  }
+  return absl::OkStatus();
+}
+
+// Blocked until the sample has come that tells where the session's last write is.
+Session::Progress Session::ShowCausalityToken(absl::StatusOr<std::string>* tag) {
+  if (!acquire_error_.ok()) {
+    *tag = std::exchange(acquire_error_, absl::OkStatus());
+    return Progress::kDone;
+  }
+  std::vector<CausalPosition> positions;
+  const auto& shards = host_.router().map().shards();
+  for (uint16_t i = 0; needs_ != nullptr && i < shards.size(); ++i) {
+    const ShardNodes* const nodes = host_.NodesOf({i});
+    Lsn lsn = 0;
+    if (nodes == nullptr) continue;
+    if (!needs_->PositionOf({i}, *nodes, &lsn)) {
+      if (AwaitSample({i})) return Progress::kBlocked;
+      *tag = SqlStatus(sqlstate::kCannotConnectNow,
+                       "the primary of shard \"" + shards[i].name +
+                           "\" does not tell where the session's last write is",
+                       "SHOW NODES in the admin database tells more.");
+      return Progress::kDone;
+    }
+    if (lsn != 0) positions.push_back({shards[i].name, lsn});
+  }
+  primary_missing_since_us_ = 0;
+  *tag = ShowRow(std::string(kCausalityToken), FormatCausalityToken(positions));
+  return Progress::kDone;
+}
+
+// False: it has waited long enough.
+bool Session::AwaitSample(ShardIndex shard) {
+  constexpr uint64_t kTimeoutUs = 10'000'000;
+  const uint64_t now = host_.NowUs();
+  if (primary_missing_since_us_ == 0) primary_missing_since_us_ = now;
+  if (now - primary_missing_since_us_ >= kTimeoutUs) {
+    primary_missing_since_us_ = 0;
+    return false;
+  }
+  AwaitNodes(shard);
+  return true;
 }
 
 // Where a transaction reads on a replica, it must not do there what a primary would do otherwise.

@@ -1,5 +1,6 @@
 // What the client has set, and what its servers know of it.
 
+#include "proxy/session/causality_token.h"
 #include "proxy/session/session.h"
 #include "proxy/session/statement_kinds.h"
 #include "proxy/wire/message_writer.h"
@@ -42,6 +43,12 @@ bool Session::MayChangeEncoding(const Statement& statement) const {
 }
 
 absl::StatusOr<std::string> Session::SetMeridian(const Statement& statement) {
+  if (statement.name == kCausalityToken) {
+    const absl::Status read =
+        RequireToken(statement.arguments.empty() ? "" : statement.arguments[0]);
+    if (!read.ok()) return read;
+    return "SET";
+  }
   const MeridianSetting* const setting = FindMeridianSetting(statement.name);
   if (setting == nullptr) return UnknownMeridianSetting(statement.name);
   MeridianSettings changed = meridian_;
@@ -68,8 +75,12 @@ void Session::KeepBeyondTransaction(const MeridianSetting& setting, const Meridi
 absl::StatusOr<std::string> Session::ShowMeridian(const Statement& statement) {
   const MeridianSetting* const setting = FindMeridianSetting(statement.name);
   if (setting == nullptr) return UnknownMeridianSetting(statement.name);
-  if (local_row_description_) wire::AppendTextRowDescription(out.Own(), {statement.name});
-  wire::AppendTextDataRow(out.Own(), {setting->show(meridian_)});
+  return ShowRow(statement.name, setting->show(meridian_));
+}
+
+std::string Session::ShowRow(const std::string& name, std::string value) {
+  if (local_row_description_) wire::AppendTextRowDescription(out.Own(), {name});
+  wire::AppendTextDataRow(out.Own(), {std::move(value)});
   return "SHOW";
 }
 
@@ -77,6 +88,7 @@ absl::StatusOr<std::string> Session::ShowMeridian(const Statement& statement) {
 Session::Progress Session::ResetSettings(const Statement& statement,
                                          absl::StatusOr<std::string>* tag) {
   *tag = "RESET";
+  if (statement.name == kCausalityToken && !statement.all) return Progress::kDone;  // for good
   if (IsMeridianSetting(statement) && !statement.all) {
     const MeridianSetting* const setting = FindMeridianSetting(statement.name);
     if (setting == nullptr) {

@@ -1,10 +1,12 @@
 """Processes, ports and directories of a test run, that never outlive it."""
 
+import contextlib
 import os
 import pathlib
 import pwd
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -91,6 +93,21 @@ def children(pid: int) -> list:
         except OSError:  # ended meanwhile
             continue
     return found
+
+
+def hang(server) -> list:
+    """Stops all processes of the server (with a `pid`) without ending them; for go_on()."""
+    os.kill(server.pid, signal.SIGSTOP)
+    pids = [server.pid, *children(server.pid)]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    return pids
+
+
+def go_on(pids: list):
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
 
 def lives(pid: int) -> bool:

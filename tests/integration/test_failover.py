@@ -1,8 +1,6 @@
 """Primaries die, hang, are replaced and come back: clients wait a moment, those in the middle of
 something are told, and nothing that was acknowledged is lost where replication is synchronous."""
 
-import contextlib
-import os
 import signal
 import threading
 import time
@@ -11,9 +9,8 @@ import psycopg
 import pytest
 
 import wire as w
-from cluster import process
 from cluster.cluster import Cluster
-from cluster.process import wait_for
+from cluster.process import go_on, hang, wait_for
 
 CLIENTS = 6
 # What a driver takes for "the connection is gone" or "the server goes away".
@@ -223,18 +220,3 @@ class TestFailover:
             threading.Timer(0.3, connection.cancel).start()
             with pytest.raises(psycopg.errors.QueryCanceled):
                 connection.execute("INSERT INTO t VALUES (2, 1)")
-
-
-def hang(server) -> list:
-    """Stops all its processes without ending them."""
-    os.kill(server.pid, signal.SIGSTOP)
-    pids = [server.pid, *process.children(server.pid)]
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    return pids
-
-
-def go_on(pids: list):
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)

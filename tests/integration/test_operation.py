@@ -389,7 +389,8 @@ class TestMetrics:
                          "meridian_transactions_in_doubt", "meridian_deadlocks_total",
                          "meridian_failovers_total", "meridian_shards_without_primary",
                          "meridian_without_primary_seconds_total",
-                         "meridian_node_lag_seconds", "meridian_node_lag_bytes"}
+                         "meridian_node_reads_total", "meridian_node_lag_seconds",
+                         "meridian_node_lag_bytes"}
 
     def test_durations_are_of_statements(self, make_proxy):
         """Not of what a client does between them."""

@@ -13,7 +13,8 @@ import psycopg
 import pytest
 
 from cluster.cluster import Cluster
-from cluster.process import wait_for
+from cluster.meridian import Meridian
+from cluster.process import go_on, hang, wait_for
 
 DELAY_MS = 400  # of the late replicas
 STALENESS_SECONDS = 0.7
@@ -281,6 +282,81 @@ class TestWhichReads:
             assert connection.execute("SHOW meridian.read_consistency").fetchone() == ("eventual",)
 
 
+class TestCausalityToken:
+    @pytest.fixture(scope="class")
+    def second(self, shop):
+        """Another proxy."""
+        made = Meridian(shop.directory, "second", shop.shards[0], None, shop.database)
+        made.start()
+        try:
+            yield made
+        finally:
+            made.stop()
+
+    def test_another_session_finds_it(self, shop, second):
+        """Only the late replicas are there: what they have is told by their delay."""
+        quick = [shop.replicas[name][0] for name in ("s1", "s2")]
+        for replica in quick:
+            replica.execute("SELECT pg_wal_replay_pause()")
+        try:
+            missed = 0
+            with shop.connect() as writer, second.connect() as reader, second.connect() as other:
+                for number in range(1000, 1010):
+                    writer.execute("UPDATE kv SET v = %s", [number])
+                    token = writer.execute("SHOW meridian.causality_token").fetchone()[0]
+                    assert token.count("@") == 2
+                    reader.execute(f"SET meridian.causality_token = '{token}'")
+                    assert set(reader.execute("SELECT v FROM kv")) == {(number,)}
+                    assert reader.execute("SHOW meridian.causality_token").fetchone()[0] == token
+                    other.execute("SET meridian.read_consistency = 'eventual'")
+                    missed += set(other.execute("SELECT v FROM kv")) != {(number,)}
+                with second.connect(options=f"-c meridian.causality_token={token}") as late:
+                    assert set(late.execute("SELECT v FROM kv")) == {(1009,)}
+            assert missed > 0  # without the token
+        finally:
+            for replica in quick:
+                replica.execute("SELECT pg_wal_replay_resume()")
+
+    def test_monotonic_sessions_tell_what_they_have_seen(self, shop, second):
+        with connect_strong(shop) as writer:
+            writer.execute("UPDATE prefix SET v = v + 1")
+            value = writer.execute("SELECT v FROM prefix WHERE k = 1").fetchone()[0]
+        with connect_at(shop, "monotonic") as seeing:
+            wait_for(lambda: seeing.execute("SELECT v FROM prefix WHERE k = 1").fetchone()[0] == value,
+                     "it is seen")
+            token = seeing.execute("SHOW meridian.causality_token").fetchone()[0]
+        for _ in range(10):
+            with second.connect() as reader:
+                reader.execute(f"SET meridian.causality_token = '{token}'")
+                assert reader.execute("SELECT v FROM prefix WHERE k = 1").fetchone()[0] == value
+
+    def test_odd_tokens(self, shop):
+        with shop.connect() as connection:
+            assert connection.execute("SHOW meridian.causality_token").fetchone() == ("",)
+            for bad in ("x", "0/1", "0/1@s1,", "0/123456789@s1"):
+                with pytest.raises(psycopg.errors.InvalidParameterValue):
+                    connection.execute(f"SET meridian.causality_token = '{bad}'")
+                with pytest.raises(psycopg.OperationalError, match="causality_token"):
+                    shop.connect(options=f"-c meridian.causality_token={bad}")
+            connection.execute("SET meridian.causality_token = '0/1@no_such_shard'")
+            connection.execute("SET meridian.causality_token = ''")
+            connection.execute("RESET meridian.causality_token")
+            # Of a log that never comes so far: the primary answers.
+            connection.execute("SET meridian.causality_token = 'FFFFFFFF/FFFFFFFF@s1'")
+            assert not connection.execute("SELECT pg_is_in_recovery() FROM prefix").fetchone()[0]
+
+    def test_it_can_be_cancelled(self, shop):
+        with shop.connect() as connection:
+            connection.execute("UPDATE prefix SET v = v + 1")
+            pids = hang(shop.shards[0])
+            try:
+                threading.Timer(0.3, connection.cancel).start()
+                with pytest.raises(psycopg.errors.QueryCanceled):
+                    connection.execute("SHOW meridian.causality_token")
+            finally:
+                go_on(pids)
+
+
 class TestReadOnlyTransactions:
     def test_all_of_it_is_on_one_replica(self, shop):
         with connect_at(shop, "eventual") as connection:
@@ -373,6 +449,9 @@ class TestWhatIsShown:
             assert f"meridian_node_used{labels} 1\n" in text
             assert (f"meridian_node_lag_bytes{labels} " in text) == (role == "replica")
             assert (f"meridian_node_lag_seconds{labels} " in text) == (role == "replica")
+            count = f'\nmeridian_node_reads_total{{shard="s1",node="{node.address}"}} '
+            assert (count + "0\n" in text) == (role == "primary")
+            assert count in text
 
 
 class TestTroubleWithReplicas:

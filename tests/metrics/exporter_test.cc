@@ -126,8 +126,8 @@ std::map<std::string, std::string> Exported() {
   MetricsRegistry registry;
   Fill(registry);
   registry.SetNodes([] {
-    return std::vector<NodeMetrics>{{"s1", "h:1", "primary", true, std::nullopt, std::nullopt},
-                                    {"s1", "h:2", "replica", true, 0.5, 700}};
+    return std::vector<NodeMetrics>{{"s1", "h:1", "primary", true, 0, std::nullopt, std::nullopt},
+                                    {"s1", "h:2", "replica", true, 9, 0.5, 700}};
   });
   std::map<std::string, std::string> metrics;
   for (const MetricFamily& family : CollectMetrics(registry, "1")) {

@@ -103,7 +103,7 @@ class Stage final : public SessionHost, public PoolHost {
     return std::nullopt;
   }
   void OnReplicaFailed(const NodeSamples&) override {}
-  void AwaitPrimary(Session&) override {}
+  void AwaitNodes(Session&) override {}
   uint64_t primary_timeout_us() const override { return 0; }
   ServerPools& pools() override { return *pools_; }
   void CancelServer(Server& server) override;
