@@ -283,7 +283,7 @@ void Session::ForgetUnconfirmed() {
 
 void Session::EmitLocal(std::string bytes, std::string name) {
   if (pending_.empty()) {
-    out.Append(bytes);
+    Emit(bytes);
     Confirm(name);
     return;
   }

@@ -186,6 +186,7 @@ Session::Progress Session::HandleBind(std::string_view message) {
   }
   ShardIndex shard = AtHand();
   Access access = Access::kPrimary;
+  const size_t rest = transaction_.open() ? 0 : RestOfBatch();
   if (statement != nullptr) {
     const auto decision = DecideBind(*prepared, *statement, bind);
     if (!decision.ok()) {
@@ -205,7 +206,7 @@ Session::Progress Session::HandleBind(std::string_view message) {
       return BindFanout(prepared, bind);
     }
     host_.metrics().routes[static_cast<RouteKind>(decision->route)].Add();
-    if (transaction_.open() || IsWholeBatch()) access = AccessOf(*statement);
+    if (transaction_.open() || rest > 0) access = AccessOf(*statement);
   }
   Participant* participant = nullptr;
   absl::Status status;
@@ -217,6 +218,9 @@ Session::Progress Session::HandleBind(std::string_view message) {
   if (!status.ok()) {
     FailBatch(status);
     return Progress::kDone;
+  }
+  if (participant->replica != nullptr && !transaction_.open()) {
+    KeepRead(message, behind_.substr(0, rest));
   }
   PlaceOn(*participant);
   EnsurePrepared(*participant, *prepared);

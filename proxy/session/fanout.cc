@@ -105,6 +105,7 @@ void Fanout::OnMessage(Branch& branch, const MessageStream::Event& event) {
         description_ = std::string(event.bytes);
       } else if (!described_ && (options_.describe || event.type == wire::kCopyOutResponse)) {
         out_.Append(event.bytes);
+        shown_ = true;
       }
       described_ = true;
       break;
@@ -157,6 +158,7 @@ void Fanout::OnRow(Branch& branch, const MessageStream::Event& event) {
   }
   branch.within_row = !event.ends;
   if (index == turn_) {
+    ShowDescription();
     if (event.kept) {
       out_.Append(event.bytes);
     } else {
@@ -193,6 +195,11 @@ void Fanout::OnReady(Branch& branch, char status) {
   }
 }
 
+void Fanout::ShowDescription() {
+  shown_ = true;
+  if (!description_.empty()) out_.Append(std::exchange(description_, {}));
+}
+
 // Shows what was held of the branches whose turn has come.
 void Fanout::NextTurn() {
   if (!options_.row_order.empty()) return;
@@ -201,6 +208,7 @@ void Fanout::NextTurn() {
     if (++turn_ == branches_.size()) return;
     Branch& next = branches_[turn_];
     if (!error_) {
+      if (!next.held.empty()) ShowDescription();
       out_.Append(next.held);
       wire::FreeMemory(next.held);
     } else {
@@ -281,8 +289,8 @@ void Fanout::CheckEqualTags() {
 }
 
 void Fanout::ShowRowsInOrder() {
+  ShowDescription();
   if (options_.row_order.empty()) return;
-  out_.Append(description_);
   std::vector<size_t> next(branches_.size(), 0);
   for (const uint32_t index : options_.row_order) {
     const Branch& branch = branches_[index];

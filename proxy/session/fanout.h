@@ -33,7 +33,8 @@ class Fanout {
     bool describe = true;  // the client sees the RowDescription
     std::vector<uint32_t>
         row_order;  // kSplit with rows: the branch of each row, in the client's order
-    // ... by the simple protocol: PostgreSQL describes the rows when all are there.
+    // The description comes with the first row. kSplit by the simple protocol: PostgreSQL, too,
+    // describes the rows when all are there.
     bool describe_with_rows = false;
     std::unique_ptr<CopySplitter> splitter;  // kCopySplit
     std::optional<ShardIndex>
@@ -69,6 +70,8 @@ class Fanout {
     return within_row() && branches_[turn_].server == &server;
   }
 
+  // Whether the client has seen anything of the answer.
+  bool shown() const { return shown_; }
   bool done() const { return done_; }
   const std::optional<SqlError>& error() const { return error_; }
   // visit(shard, whether the statement has been completed there).
@@ -114,6 +117,7 @@ class Fanout {
   void StopOthers();
   static void DropHeld(Branch& branch);
   void NextTurn();
+  void ShowDescription();
   void EndIfAnswered();
   void ShowRowsInOrder();
   void SendCopyPieces(const std::vector<CopySplitter::Piece>& pieces);
@@ -126,7 +130,8 @@ class Fanout {
   bool done_ = false;
   size_t turn_ = 0;
   bool described_ = false;
-  std::string description_;  // describe_with_rows
+  bool shown_ = false;
+  std::string description_;  // describe_with_rows: not shown yet
   bool copying_ = false;
   bool copy_announced_ = false;
   bool copy_ended_ = false;

@@ -68,6 +68,7 @@ void Session::GoOn() {
     end_told_ = false;
     if (lost_pin_ != nullptr) return Fatal(*lost_pin_);
   }
+  if (retry_ != nullptr && retry_->failed && pending_.empty()) RunOnPrimary();
   if (aborts_ != nullptr && aborts_->done()) OnOthersAborted();
   if (copy_fanout_ != CopyFanout::kNone) FinishCopyFanout();
   if (pending_.empty()) OnIdle();
@@ -160,6 +161,7 @@ void Session::Show(const MessageStream::Event& event) {
 }
 
 void Session::Pass(const MessageStream::Event& event) {
+  if (retry_ != nullptr && HoldAnswer(event)) return;
   within_row_ = event.kind == MessageStream::Kind::kChunk && !event.ends;
   // A message that a read has cut lies in the stream's own buffer until the next event only.
   if (event.kept) {
@@ -194,8 +196,10 @@ void Session::OnComplete(Server& server, const MessageStream::Event& event) {
     }
   }
   if (pending.request == wire::kExecute) {
-    CountStatement(Outcome::kOk);
-    server.pool.metrics().statements[Outcome::kOk].Add();
+    if (retry_ == nullptr) {
+      CountStatement(Outcome::kOk);
+      server.pool.metrics().statements[Outcome::kOk].Add();
+    }
     PopPending();
   }
 }
@@ -206,6 +210,7 @@ void Session::OnError(Server& server, const MessageStream::Event& event) {
   schema_changed_ = false;
   Pending& pending = pending_.front();
   pending.failed = true;
+  if (IsForPrimary(event)) return OnReplicaError(server);
   UndoSettings(&server);
   // What was injected into a batch of the extended protocol takes the rest of it along, so its
   // error is the client's; so is that of a Sync, which commits.
@@ -318,7 +323,7 @@ void Session::OnReady(Server& server, const MessageStream::Event& event) {
   const bool statement =
       (pending.request == wire::kQuery || pending.request == wire::kFunctionCall) &&
       (visible || pending.show == Pending::Show::kHideReady);
-  if (statement && !pending.failed) {
+  if (statement && !pending.failed && !(retry_ != nullptr && retry_->failed)) {
     CountStatement(Outcome::kOk);
     server.pool.metrics().statements[Outcome::kOk].Add();
   }
@@ -331,7 +336,7 @@ void Session::OnReady(Server& server, const MessageStream::Event& event) {
   if (pending.purpose == Pending::Purpose::kClient || status != wire::kIdle) {
     NoteTransactionStatus(*FindParticipant(server), status);
   }
-  if (visible) {
+  if (visible && !(retry_ != nullptr && retry_->failed)) {
     if (transaction_.status() == status && !event.kept) {
       out.Borrow(event.bytes);
     } else {
@@ -361,7 +366,7 @@ void Session::NoteTransactionStatus(Participant& participant, char status) {
 void Session::PopPending() {
   pending_.pop_front();
   while (!pending_.empty() && pending_.front().show == Pending::Show::kLocal) {
-    out.Append(pending_.front().detail->bytes);
+    Emit(pending_.front().detail->bytes);
     Confirm(pending_.front().detail->name);
     pending_.pop_front();
   }
@@ -408,7 +413,14 @@ void Session::OnServerClosed(Server& server, const SqlError& reason) {
   const bool on_its_own = (!transaction_.open() || transaction_.implicit()) &&
                           !participant->pinned && !(in_fanout && fanout_->owes_row(server));
   NoteSeen(*participant);
+  const std::shared_ptr<const NodeSamples> replica = participant->replica;
   participants_.erase(participants_.begin() + (participant - participants_.data()));
+  if (retry_ != nullptr && replica != nullptr && owed) {
+    dying_words_ = nullptr;
+    OnReplicaClosed(*replica);
+    GoOn();
+    return;
+  }
   const std::unique_ptr<const SqlError> last_words = std::move(dying_words_);
   const SqlError& error = last_words != nullptr ? *last_words : reason;
   if (in_fanout) {

@@ -198,6 +198,14 @@ class Session final : public ServerOwner, public PoolClient {
     bool final = true;  // ReadyForQuery follows
   };
 
+  // A read on a replica, outside of a transaction, of which the client has seen nothing yet.
+  struct Retry {
+    std::string input;               // the client's messages, from Query or Bind on
+    std::vector<Unplaced> unplaced;  // what stood before the Bind
+    std::string held;                // answers that the client will see with the first row
+    bool failed = false;             // the primary is to be asked
+  };
+
   // It was found to be in one, and its statement is being cancelled.
   struct Deadlock {
     uint64_t statement;  // statements_done_ before it
@@ -262,7 +270,7 @@ class Session final : public ServerOwner, public PoolClient {
   Access AccessOf(const Statement& statement);
   void CountRead(ReadPlace place);
   bool ReadOnlyTransaction() const;
-  bool IsWholeBatch() const;
+  size_t RestOfBatch() const;
   bool Qualifies(ShardIndex shard, const ShardNodes& nodes, const NodeSamples& replica,
                  uint64_t server, uint64_t connected);
   bool StillQualifies(const Participant& participant);
@@ -272,6 +280,17 @@ class Session final : public ServerOwner, public PoolClient {
   absl::Status CheckOnReplica(const Statement& statement, const Participant& participant) const;
   Progress ShowCausalityToken(absl::StatusOr<std::string>* tag);
   bool AwaitSample(ShardIndex shard);
+
+  // --- session_retry.cc: reads that a replica did not answer
+  void KeepRead(std::string_view message, std::string_view rest);
+  bool HoldAnswer(const wire::MessageStream::Event& event);
+  void ReleaseAnswer();
+  void Emit(std::string_view bytes);
+  bool IsForPrimary(const wire::MessageStream::Event& event) const;
+  void OnReplicaError(Server& server);
+  void OnReplicaClosed(const NodeSamples& replica);
+  void RunOnPrimary();
+  bool RunFanoutOnPrimaries();
 
   // --- simple_query.cc
   Progress HandleQuery(std::string_view message);
@@ -470,8 +489,10 @@ class Session final : public ServerOwner, public PoolClient {
   std::shared_ptr<const NodeSamples> waiting_replica_;  // null: for the primary
   bool awaiting_nodes_ = false;                         // waiting_ is for that
   uint64_t primary_missing_since_us_ = 0;               // 0: it was not
-  bool avoid_replicas_ = false;       // one gave the statement at hand no connection
-  bool read_counted_ = false;         // the statement at hand, in reads
+  bool avoid_replicas_ = false;   // one gave the statement at hand no connection
+  bool read_counted_ = false;     // the statement at hand, in reads
+  std::unique_ptr<Retry> retry_;  // null: none
+  bool fanout_reads_replicas_ = false;
   std::unique_ptr<ReadNeeds> needs_;  // null: none
   absl::Status acquire_error_;
 

@@ -217,6 +217,11 @@ void Session::MakeFanout(const Statement& statement, const Decision& decision,
     }
   }
   schema_changed_ |= statement.changes_schema;
+  fanout_reads_replicas_ =
+      std::any_of(participants_.begin(), participants_.end(), [&](const Participant& participant) {
+        return participant.replica != nullptr && decision.shards.Contains(participant.shard);
+      });
+  options.describe_with_rows |= fanout_reads_replicas_;  // so that it may be run again
   fanout_ = std::make_unique<Fanout>(host_, out, std::move(options));
 }
 
@@ -224,6 +229,7 @@ void Session::MakeFanout(const Statement& statement, const Decision& decision,
 void Session::AddBranch(const Statement& statement, Route route, ShardIndex shard,
                         std::string request) {
   Participant& participant = *FindParticipant(shard);
+
   std::string begin;
   if (transaction_.open() && !participant.in_transaction) begin = transaction_.JoinText();
   fanout_->AddBranch(shard, *participant.server, std::move(request), std::move(begin));
@@ -239,6 +245,7 @@ void Session::OnFanoutDone() {
     if (!fanout_->Has(*participant.server)) continue;
     participant.in_transaction = participant.server->transaction_status != wire::kIdle;
   }
+  if (fanout_->error() && RunFanoutOnPrimaries()) return;
   if (fanout_->error()) {
     SqlError error = *fanout_->error();
     if (running_ && running_->needs_own_transaction) error.detail = FanoutReport();
@@ -303,7 +310,10 @@ Session::Progress Session::BindFanout(const Ref<const PreparedText>& prepared,
 }
 
 Session::Progress Session::ExecuteFanout(Portal& portal, uint32_t max_rows) {
-  if (fanout_result_) return TakeExecuteResult();
+  if (fanout_result_) {
+    portal.executed = true;
+    return TakeExecuteResult();
+  }
   // Parse messages before it are answered here: the text is sent to every shard anyway.
   for (Unplaced& unplaced : unplaced_) {
     if (unplaced.request == wire::kParse && unplaced.prepared.get() == portal.prepared.get()) {
@@ -347,8 +357,8 @@ Session::Progress Session::ExecuteFanout(Portal& portal, uint32_t max_rows) {
     FailBatch(status);
     return Progress::kDone;
   }
-  portal.executed = true;
   if (!copy_in) return Progress::kBlocked;
+  portal.executed = true;
   copy_fanout_ = CopyFanout::kExtended;
   return Progress::kDone;
 }

@@ -48,34 +48,35 @@ bool Session::ReadOnlyTransaction() const {
   return by_default != nullptr && (*by_default == "on" || *by_default == "true");
 }
 
-// Whether the Bind at hand and what has come behind it are one read and its Sync: else the batch
-// may go on with a write, which would have to go elsewhere in the same transaction.
-bool Session::IsWholeBatch() const {
-  if (batch_server_ != nullptr || batch_executed_ || !pending_.empty()) return false;
+// How many bytes behind the Bind at hand are its Describe, Execute and Sync. 0: there is something
+// else, or not all has come: the batch may go on with a write, which would have to go elsewhere in
+// the same transaction.
+size_t Session::RestOfBatch() const {
+  if (batch_server_ != nullptr || batch_executed_ || !pending_.empty()) return 0;
   for (const Unplaced& unplaced : unplaced_) {
-    if (unplaced.request != wire::kParse && unplaced.request != wire::kDescribe) return false;
+    if (unplaced.request != wire::kParse && unplaced.request != wire::kDescribe) return 0;
   }
   bool executed = false;
   std::string_view rest = behind_;
   while (rest.size() >= wire::kHeaderBytes) {
     const size_t size = size_t{wire::LoadU32(rest.data() + 1)} + 1;
-    if (rest.size() < size) return false;
+    if (rest.size() < size) return 0;
     switch (rest[0]) {
       case wire::kDescribe:
-        if (executed) return false;
+        if (executed) return 0;
         break;
       case wire::kExecute:
-        if (executed) return false;
+        if (executed) return 0;
         executed = true;
         break;
       case wire::kSync:
-        return executed;
+        return executed ? behind_.size() - rest.size() + size : 0;
       default:
-        return false;
+        return 0;
     }
     rest.remove_prefix(size);
   }
-  return false;
+  return 0;
 }
 
 // Whether what the session must find is on the replica. `connected`: see ReadNeeds::Met.

@@ -285,6 +285,9 @@ Session::Progress Session::RunDecided(const Unit& unit, const Decision& decision
     return Progress::kDone;
   }
   host_.metrics().routes[static_cast<RouteKind>(decision.route)].Add();
+  if ((*participant)->replica != nullptr && !transaction_.open() && pending_.empty()) {
+    KeepRead(unit.message, {});
+  }
   ForwardUnit(unit, **participant);
   return Progress::kDone;
 }

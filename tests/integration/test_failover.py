@@ -29,6 +29,8 @@ def shop():
             connection.execute("CREATE TABLE t (id bigint PRIMARY KEY, client int)")
         wait_for(lambda: primary.execute("SELECT sync_state FROM pg_stat_replication")[0][0] == "sync",
                  "replication is synchronous")
+        wait_for(lambda: any(row["serves_reads"]
+                             for row in made.proxy.admin_rows("SHOW REPLICATION")), "it is read from")
         yield made
 
 

@@ -21,6 +21,8 @@ void ReadOption(const std::string& line, Conversation::Options& options) {
     words >> options.pool_size;
   } else if (name == "session_mode") {
     words >> options.session_mode;
+  } else if (name == "replicas") {
+    options.replicas = true;
   } else if (name == "loose") {
     options.loose = true;
   } else if (name == "racy") {

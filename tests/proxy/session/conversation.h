@@ -38,6 +38,9 @@ struct Conversation {
     size_t pool_size = 20;
     std::map<char, std::vector<std::pair<std::string, std::string>>> startup;  // by client
     std::string session_mode;  // the clients that keep their servers
+    // Each shard has a replica, whose connections are called s1r.1 and so on, and answer as its
+    // primary does.
+    bool replicas = false;
     // The rows of a COPY that fails reach its servers or not, depending on time.
     bool loose = false;
     // What clients see depends on which server is faster.

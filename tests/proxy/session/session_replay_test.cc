@@ -95,7 +95,11 @@ class Play {
 
  private:
   std::unique_ptr<Backend> Connect(const std::string& name) {
-    const auto found = conversation_.servers.find(name);
+    auto found = conversation_.servers.find(name);
+    if (found == conversation_.servers.end() && conversation_.options.replicas) {
+      // What a replica cannot answer any more, its primary is asked.
+      found = conversation_.servers.find(name.substr(0, 2) + "r.1");
+    }
     auto backend = std::make_unique<ReplayBackend>(
         found == conversation_.servers.end() ? std::vector<Exchange>() : found->second,
         ReplayBackend::Options{.lazy = plan_.lazy, .loose = conversation_.options.loose});

@@ -290,6 +290,34 @@ absl::StatusOr<Pool*> Stage::PoolOf(Session& session, ShardIndex shard) {
       metrics().shards[0]);
 }
 
+const ShardNodes* Stage::NodesOf(ShardIndex shard) {
+  const ShardMap& map = router_.map();
+  if (!options_.replicas || shard.value >= map.shards().size()) return nullptr;
+  const auto [found, added] = nodes_.try_emplace(map.shard(shard).name);
+  if (added) {
+    NodeAddress address = map.shard(shard).nodes[0];
+    for (const char* const suffix : {"", "r"}) {
+      NodeState& node = found->second.nodes.emplace_back();
+      node.address = address;
+      node.address.host += suffix;
+      const auto samples = std::make_shared<NodeSamples>();
+      samples->SetUsable(true);
+      node.samples = samples;
+    }
+    found->second.primary = 0;
+    found->second.replicas = {1};
+  }
+  return &found->second;
+}
+
+std::optional<SessionHost::ReplicaPool> Stage::ReplicaPoolOf(Session& session, ShardIndex shard,
+                                                             absl::Span<const size_t> candidates) {
+  const NodeAddress& node = NodesOf(shard)->nodes[candidates[0]].address;
+  const SessionIdentity& identity = session.identity();
+  return ReplicaPool{candidates[0],
+                     &pools_->Get({node, identity.database, identity.user}, metrics().shards[0])};
+}
+
 void Stage::CancelServer(Server& server) {
   ++server.cancels_in_flight;
   cancels_.push_back(server.id);

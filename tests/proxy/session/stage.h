@@ -97,11 +97,9 @@ class Stage final : public SessionHost, public PoolHost {
   void MarkDirty(Session&) override {}
   void CloseClient(Session& session) override;
   absl::StatusOr<Pool*> PoolOf(Session& session, ShardIndex shard) override;
-  const ShardNodes* NodesOf(ShardIndex) override { return nullptr; }
-  std::optional<ReplicaPool> ReplicaPoolOf(Session&, ShardIndex,
-                                           absl::Span<const size_t>) override {
-    return std::nullopt;
-  }
+  const ShardNodes* NodesOf(ShardIndex shard) override;
+  std::optional<ReplicaPool> ReplicaPoolOf(Session& session, ShardIndex shard,
+                                           absl::Span<const size_t> candidates) override;
   void OnReplicaFailed(const NodeSamples&) override {}
   void AwaitNodes(Session&) override {}
   uint64_t primary_timeout_us() const override { return 0; }
@@ -142,7 +140,8 @@ class Stage final : public SessionHost, public PoolHost {
   PoolBudgets budgets_;
   std::unique_ptr<ServerPools> pools_;
   std::vector<std::unique_ptr<Link>> links_;
-  std::map<std::string, int> connections_;  // by shard
+  std::map<std::string, int> connections_;   // by shard
+  std::map<std::string, ShardNodes> nodes_;  // the same
   std::map<char, Client> clients_;
   std::vector<Session*> refreshing_;
   std::vector<uint64_t> cancels_;  // server ids
