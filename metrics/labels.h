@@ -40,9 +40,10 @@ enum class RouteKind : uint8_t {
   kSum,        // the same write on several shards, counts added up
   kSplit,      // an INSERT split by key
   kCopySplit,  // a COPY split by key
+  kMove,       // an UPDATE that moves rows to the shard of their new key
 };
-inline constexpr std::array<std::string_view, 8> kRouteKindNames = {
-    "session", "any", "one", "concat", "every", "sum", "split", "copy_split"};
+inline constexpr std::array<std::string_view, 9> kRouteKindNames = {
+    "session", "any", "one", "concat", "every", "sum", "split", "copy_split", "move"};
 
 // Why a session keeps its server connection. In the order of PinReason in router/statement.h.
 enum class PinKind : uint8_t {

@@ -20,6 +20,8 @@ std::string_view RouteName(Route route) {
       return "split";
     case Route::kCopySplit:
       return "copy split";
+    case Route::kMove:
+      return "move";
   }
   return "";
 }

@@ -23,6 +23,8 @@ enum class Route : uint8_t {
   kSplit,  // an INSERT of several rows: each shard gets its rows (Router::SplitInsert), atomically;
            // counts are added
   kCopySplit,  // COPY FROM: each row to the shard of its key, atomically
+  kMove,  // an UPDATE after which rows belong to another shard (Router::FindKeyMove), atomically;
+          // counts are added
 };
 std::string_view RouteName(Route route);
 
@@ -47,6 +49,17 @@ struct ShardInsert {
   std::vector<uint16_t> parameters;
   // Which rows of the original VALUES these are, in order (for RETURNING).
   std::vector<uint32_t> rows;
+};
+
+// What moves the rows of a kMove decision once the statement has given them their new key.
+struct KeyMove {
+  ShardSet from;  // where the statement runs; on `to`, too, if rows are there
+  ShardIndex to;
+  // Deletes what the statement has changed, by the new key, $1 and so on, and returns it.
+  std::string take_sql;
+  std::vector<std::string> key;  // of $1 and so on, as text
+  // Inserts one row of it, $1 and so on.
+  std::string put_sql;
 };
 
 }  // namespace meridian

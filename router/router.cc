@@ -8,6 +8,7 @@
 #include "router/parse/parse_tree.h"
 #include "router/plan/decide.h"
 #include "router/plan/insert.h"
+#include "router/plan/move_rows.h"
 #include "router/plan/plan.h"
 #include "router/statement_cache.h"
 #include "sharding/ascii.h"
@@ -211,6 +212,14 @@ absl::StatusOr<std::vector<ShardInsert>> Router::SplitInsert(const Statement& st
   if (!shards.ok()) return shards.status();
   if (!shards->has_value()) return absl::InternalError("SplitInsert of a value the server refuses");
   return CutInsert(*program.insert, **shards, values, program.standard_conforming_strings);
+}
+
+absl::StatusOr<KeyMove> Router::FindKeyMove(const Statement& statement,
+                                            const Values& values) const {
+  if (!statement.route->move.has_value()) {
+    return absl::InternalError("FindKeyMove of another statement");
+  }
+  return RunKeyMove(*statement.route, *map_, values);
 }
 
 }  // namespace meridian

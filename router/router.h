@@ -95,6 +95,9 @@ class Router {
   absl::StatusOr<std::vector<ShardInsert>> SplitInsert(const Statement& statement,
                                                        const Values& values) const;
 
+  // How the rows of a kMove decision move. `values` as for Decide.
+  absl::StatusOr<KeyMove> FindKeyMove(const Statement& statement, const Values& values) const;
+
   // The shard of a `meridian.distribution_key` setting: `value` when one distribution exists, else
   // `distribution:value`; composite keys as a row literal, `(1,abc)`. 22023 when it is not one.
   absl::StatusOr<ShardIndex> ShardOfKey(std::string_view setting) const;

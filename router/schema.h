@@ -45,6 +45,9 @@ struct Relation {
   // Not the same on a replica: unlogged tables (it has none), sequences (their log runs ahead),
   // foreign tables, and tables with such a partition.
   bool differs_on_replica = false;
+  // Why deleting a row and inserting it elsewhere may not be what an UPDATE is ("has triggers");
+  // empty: it is.
+  std::string keeps_rows;
 
   friend bool operator==(const Relation&, const Relation&) = default;
 };

@@ -33,7 +33,8 @@ class ShardSet {
 
   void Add(ShardIndex shard) { bits_.set(shard.value); }
   void Add(const ShardSet& other) { bits_ |= other.bits_; }
-  bool Contains(ShardIndex shard) const { return bits_.test(shard.value); }
+  // Whatever the index: a shard that is gone is in no set.
+  bool Contains(ShardIndex shard) const { return shard.value < kMaxShards && bits_[shard.value]; }
   bool empty() const { return bits_.none(); }
   size_t size() const { return bits_.count(); }
   bool has_one() const {

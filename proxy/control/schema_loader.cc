@@ -106,6 +106,12 @@ class Reader {
     });
   }
 
+  absl::Status ReadKeptRows() {
+    return ForEach(kSchemaKeptRowsSql, [](RelationNode& node, const PgResult& rows, size_t i) {
+      node.relation.keeps_rows = rows.Text(i, 1);
+    });
+  }
+
   absl::Status ReadFunctions() {
     auto rows = connection_.Query(kSchemaFunctionsSql);
     if (!rows.ok()) return rows.status();
@@ -123,8 +129,9 @@ class Reader {
   }
 
   absl::Status ReadAll() {
-    for (const auto part : {&Reader::ReadRelations, &Reader::ReadColumns, &Reader::ReadEdges,
-                            &Reader::ReadOpaqueViews, &Reader::ReadFunctions}) {
+    for (const auto part :
+         {&Reader::ReadRelations, &Reader::ReadColumns, &Reader::ReadEdges,
+          &Reader::ReadOpaqueViews, &Reader::ReadKeptRows, &Reader::ReadFunctions}) {
       if (absl::Status read = (this->*part)(); !read.ok()) return read;
     }
     return absl::OkStatus();

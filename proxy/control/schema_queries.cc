@@ -123,6 +123,31 @@ JOIN )sql" NAMESPACES R"sql( n ON n.oid = o.oprnamespace AND n.nspname <> 'pg_ca
 LEFT JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode
 GROUP BY n.nspname, o.oprname)sql";
 
+// The types are those whose binary form is exact, and the same on every server. Flags, not the
+// catalogs behind them: a move checks them again where it is done.
+const char kSchemaKeptRowsSql[] = R"sql(SELECT oid, why FROM (
+  SELECT c.oid, CASE
+    WHEN c.relkind <> 'r' OR c.relispartition OR c.relhassubclass OR
+      EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid)
+      THEN 'has partitions or inherits'
+    WHEN c.relrowsecurity THEN 'has row level security'
+    WHEN c.relhasrules THEN 'has rules'
+    WHEN c.relhastriggers THEN 'has triggers, foreign keys or deferrable constraints'
+    WHEN EXISTS (SELECT FROM pg_catalog.pg_attribute a
+      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+        AND a.atttypid NOT IN (
+          'bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype,
+          'float4'::regtype, 'float8'::regtype, 'text'::regtype, 'varchar'::regtype,
+          'bpchar'::regtype, 'bytea'::regtype, 'uuid'::regtype, 'date'::regtype, 'time'::regtype,
+          'timetz'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype, 'interval'::regtype,
+          'json'::regtype, 'jsonb'::regtype, '_int4'::regtype, '_int8'::regtype,
+          '_text'::regtype))
+      THEN 'has a column of a type that is not known to keep its value on the way'
+    END AS why
+  FROM pg_catalog.pg_class c JOIN )sql" NAMESPACES R"sql( n ON n.oid = c.relnamespace
+  WHERE c.relkind IN ('r', 'p')) k
+WHERE why IS NOT NULL)sql";
+
 #undef NAMESPACES
 
 }  // namespace meridian

@@ -22,5 +22,7 @@ extern const char kSchemaOpaqueViewsSql[];
 // schema, name, worst volatility, returns a set, is an aggregate, is a window function,
 // compares keys (an operator)
 extern const char kSchemaFunctionsSql[];
+// oid, why its rows cannot be moved (Relation::keeps_rows).
+extern const char kSchemaKeptRowsSql[];
 
 }  // namespace meridian

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "proxy/session/move_requests.h"
 #include "proxy/wire/byte_reader.h"
 #include "proxy/wire/error_response.h"
 #include "proxy/wire/free_memory.h"
@@ -81,9 +82,23 @@ void Fanout::StartBranch(Branch& branch) {
 }
 
 void Fanout::Start() {
-  StartBranch(branches_[0]);
-  if (RunsOneByOne()) return;
-  for (size_t i = 1; i < branches_.size(); ++i) StartBranch(branches_[i]);
+  if (RunsOneByOne()) {
+    StartBranch(branches_[0]);
+    return;
+  }
+  for (Branch& branch : branches_) {
+    if (options_.move && !options_.move->from.Contains(branch.shard)) continue;
+    if (TakesFrom(branch)) {
+      branch.request += TakeRequest(*options_.move);
+      ++branch.ready_owed;
+    }
+    StartBranch(branch);
+  }
+}
+
+bool Fanout::TakesFrom(const Branch& branch) const {
+  return options_.move && branch.shard != options_.move->to &&
+         options_.move->from.Contains(branch.shard);
 }
 
 void Fanout::OnEvent(Server& server, const MessageStream::Event& event) {
@@ -146,13 +161,21 @@ void Fanout::OnRow(Branch& branch, const MessageStream::Event& event) {
   // A row that the client has seen a part of is ended, whatever has happened since.
   if (error_ && !(index == turn_ && within_row())) return;
   if (options_.route == Route::kEvery && index != 0) return;  // the same rows again
-  if (!options_.row_order.empty()) {
+  if (branch.step == Step::kTake) {
+    OnTakenRow(branch, event.bytes);
+    return;
+  }
+  if (HoldsRows()) {
     branch.held.append(event.bytes);
-    if (event.ends) branch.row_ends.push_back(branch.held.size());
+    if (event.ends && !options_.move) branch.row_ends.push_back(branch.held.size());
     if (branch.held.size() > kHeldRowsMaxBytes) {
-      Fail(MakeError(sqlstate::kProgramLimitExceeded,
-                     "the rows of INSERT ... RETURNING on several shards are too large",
-                     "Insert fewer rows per statement."));
+      Fail(options_.move
+               ? MakeError(sqlstate::kProgramLimitExceeded,
+                           "the rows of UPDATE ... RETURNING that changes shards are too large",
+                           "Update fewer rows per statement.")
+               : MakeError(sqlstate::kProgramLimitExceeded,
+                           "the rows of INSERT ... RETURNING on several shards are too large",
+                           "Insert fewer rows per statement."));
     }
     return;
   }
@@ -173,8 +196,47 @@ void Fanout::OnRow(Branch& branch, const MessageStream::Event& event) {
   }
 }
 
+void Fanout::OnTakenRow(Branch& branch, std::string_view bytes) {
+  branch.taken.append(bytes);
+  taken_bytes_ += bytes.size();
+  if (taken_bytes_ <= kMovedRowsMaxBytes) return;
+  Fail(MakeError(sqlstate::kProgramLimitExceeded,
+                 "the rows that this UPDATE moves to another shard are too large",
+                 "Update fewer rows per statement."));
+}
+
+// All rows that move are here: they go to the shard of their new key.
+void Fanout::PutRows() {
+  put_started_ = true;
+  Branch* to = nullptr;
+  std::string request;
+  for (Branch& branch : branches_) {
+    if (branch.shard == options_.move->to) to = &branch;
+    if (!TakesFrom(branch)) continue;
+    if (branch.taken_count != CountOf(branch.tag).value_or(0)) {
+      Fail(MakeError(sqlstate::kFeatureNotSupported,
+                     "cannot move rows exactly: their table has changed, or has rows on a shard "
+                     "where they do not belong",
+                     "Run the transaction again; if that does not help, compare the table's keys "
+                     "on the shards with SET meridian.shard."));
+      return;
+    }
+    taken_count_ += branch.taken_count;
+    AppendPuts(branch.taken, request);
+    wire::FreeMemory(branch.taken);
+  }
+  to->request = PutRequest(*options_.move, request);
+  if (to->started) to->begin.clear();
+  to->completed = true;
+  to->step = Step::kPut;
+  StartBranch(*to);
+}
+
 void Fanout::OnCommandComplete(Branch& branch, std::string_view tag) {
   if (branch.joining) return;
+  if (branch.step == Step::kTake) branch.taken_count = CountOf(tag).value_or(0);
+  if (branch.step == Step::kPut) put_count_ += CountOf(tag).value_or(0);
+  if (branch.step != Step::kStatement) return;
   branch.tag = std::string(tag);
   branch.completed = true;
 }
@@ -182,7 +244,8 @@ void Fanout::OnCommandComplete(Branch& branch, std::string_view tag) {
 void Fanout::OnReady(Branch& branch, char status) {
   branch.server->transaction_status = status;
   if (branch.ready_owed > 0) --branch.ready_owed;
-  branch.joining = false;
+  const bool joined = std::exchange(branch.joining, false);
+  if (!joined && branch.step == Step::kStatement && TakesFrom(branch)) branch.step = Step::kTake;
   if (branch.ready_owed > 0) return;
   if (!branch.failed && !branch.completed && !error_) {
     branch.failed = true;
@@ -202,7 +265,7 @@ void Fanout::ShowDescription() {
 
 // Shows what was held of the branches whose turn has come.
 void Fanout::NextTurn() {
-  if (!options_.row_order.empty()) return;
+  if (HoldsRows()) return;
   while (turn_ < branches_.size() && branches_[turn_].completed &&
          branches_[turn_].ready_owed == 0) {
     if (++turn_ == branches_.size()) return;
@@ -268,10 +331,19 @@ void Fanout::OnClosed(const Server& server, const SqlError& reason) {
 void Fanout::EndIfAnswered() {
   if (done_) return;
   for (const Branch& branch : branches_) {
-    if (branch.ready_owed > 0 || (!error_ && !branch.started)) return;
+    const bool waits = options_.move && !put_started_;  // for the others' rows
+    if (branch.ready_owed > 0 || (!error_ && !branch.started && !waits)) return;
+  }
+  if (!error_ && options_.move && !put_started_) {
+    PutRows();
+    if (!error_) return;
+  }
+  if (!error_ && put_count_ != taken_count_) {
+    Fail(MakeError(sqlstate::kInternalError, "a shard stored fewer rows than were moved to it"));
   }
   if (!error_ && options_.route == Route::kEvery) CheckEqualTags();
   if (!error_) ShowRowsInOrder();
+  if (!error_ && options_.move) ShowHeldRows();
   done_ = true;
 }
 
@@ -304,8 +376,14 @@ void Fanout::ShowRowsInOrder() {
   }
 }
 
+void Fanout::ShowHeldRows() {
+  out_.Append(description_);
+  for (const Branch& branch : branches_) out_.Append(branch.held);
+}
+
 std::string Fanout::Tag() const {
-  const std::string& first = branches_[0].tag;
+  // The shard to which rows move has none where it had no row before.
+  const std::string& first = branches_[branches_[0].tag.empty() ? 1 : 0].tag;
   if (options_.route == Route::kEvery || !CountOf(first)) return first;
   uint64_t sum = 0;
   for (const Branch& branch : branches_) sum += CountOf(branch.tag).value_or(0);

@@ -8,6 +8,9 @@
 // Writes of the same rows on every shard (reference tables, DDL) run on the first shard alone
 // before the others start, so that two of them wait for each other in one order and cannot
 // deadlock.
+//
+// An UPDATE that moves rows (kMove) runs where they are; what is taken from there is put on the
+// shard of the new key when all shards have answered.
 #pragma once
 
 #include <memory>
@@ -38,11 +41,14 @@ class Fanout {
     bool describe_with_rows = false;
     std::unique_ptr<CopySplitter> splitter;  // kCopySplit
     std::optional<ShardIndex>
-        only_shard;  // kCopySplit: rows of other shards are refused (meridian.shard)
+        only_shard;               // kCopySplit: rows of other shards are refused (meridian.shard)
+    std::optional<KeyMove> move;  // kMove
   };
-  // Rows of a split INSERT ... RETURNING are held back until all are there; more bytes than this
-  // are an error.
+  // Rows of a split INSERT ... RETURNING, and of an UPDATE that moves rows, are held back until all
+  // is done; more bytes than this of one shard are an error.
   static constexpr size_t kHeldRowsMaxBytes = 64 << 20;
+  // The same for the rows that an UPDATE moves, of all shards.
+  static constexpr size_t kMovedRowsMaxBytes = 64 << 20;
 
   Fanout(SessionHost& host, wire::OutQueue& out, Options options);
   ~Fanout();
@@ -63,7 +69,7 @@ class Fanout {
 
   // Whether the client has seen a part of a row: nothing but the rest of it may follow.
   bool within_row() const {
-    return options_.row_order.empty() && turn_ < branches_.size() && branches_[turn_].within_row;
+    return !HoldsRows() && turn_ < branches_.size() && branches_[turn_].within_row;
   }
   // ... of which this server still has the rest.
   bool owes_row(const Server& server) const {
@@ -84,6 +90,9 @@ class Fanout {
   std::string Tag() const;
 
  private:
+  // kMove: the statement, then the rows that leave the shard, then those that come to it.
+  enum class Step : uint8_t { kStatement, kTake, kPut };
+
   struct Branch {
     ShardIndex shard;
     Server* server;  // nullptr: it is gone
@@ -102,11 +111,20 @@ class Fanout {
     std::string held;              // bytes whose turn has not come
     std::vector<size_t> row_ends;  // kSplit with rows: where each row ends in held
     std::string copy;              // rows for this shard from one piece of input
+    Step step = Step::kStatement;
+    std::string taken;         // DataRow messages of rows that move
+    uint64_t taken_count = 0;  // as the shard's tag says
   };
 
   Branch* Find(const Server& server);
   void StartBranch(Branch& branch);
   bool RunsOneByOne() const;
+  // Whether the client sees rows only when all is done.
+  bool HoldsRows() const { return !options_.row_order.empty() || options_.move; }
+  // Whether the shard's rows leave it.
+  bool TakesFrom(const Branch& branch) const;
+  void OnTakenRow(Branch& branch, std::string_view bytes);
+  void PutRows();
   void OnMessage(Branch& branch, const wire::MessageStream::Event& event);
   void OnRow(Branch& branch, const wire::MessageStream::Event& event);
   void OnNotice(Branch& branch, std::string_view notice);
@@ -120,6 +138,7 @@ class Fanout {
   void ShowDescription();
   void EndIfAnswered();
   void ShowRowsInOrder();
+  void ShowHeldRows();
   void SendCopyPieces(const std::vector<CopySplitter::Piece>& pieces);
   void CheckEqualTags();
 
@@ -128,6 +147,11 @@ class Fanout {
   Options options_;
   std::vector<Branch> branches_;
   bool done_ = false;
+  // kMove
+  bool put_started_ = false;
+  size_t taken_bytes_ = 0;
+  uint64_t taken_count_ = 0;
+  uint64_t put_count_ = 0;
   size_t turn_ = 0;
   bool described_ = false;
   bool shown_ = false;

@@ -83,6 +83,17 @@ std::string SubsetBind(const wire::BindView& bind, const std::vector<uint16_t>& 
   return rest.append(bind.result_formats);
 }
 
+absl::InlinedVector<Parameter, 8> ParametersOf(const PreparedText& prepared,
+                                               const wire::BindView& bind) {
+  absl::InlinedVector<Parameter, 8> parameters;
+  for (size_t i = 0; i < bind.values.size(); ++i) {
+    parameters.push_back({.type = i < prepared.type_oids().size() ? prepared.type_oids()[i] : 0,
+                          .binary = bind.IsBinary(i),
+                          .value = bind.values[i]});
+  }
+  return parameters;
+}
+
 std::string SubsetTypes(std::string_view types, const std::vector<uint16_t>& parameters) {
   std::string subset;
   for (const uint16_t parameter : parameters) {
@@ -182,6 +193,12 @@ Session::Progress Session::StartFanout(const Unit& unit, const Decision& decisio
       options.row_order = RowOrder(inserts);
       options.describe_with_rows = true;
     }
+  }
+  if (status.ok() && decision.route == Route::kMove) {
+    auto move = host_.router().FindKeyMove(unit.statement, unit.values);
+    status = move.status();
+    if (move.ok()) options.move = std::move(*move);
+    options.describe_with_rows = unit.statement.returns_rows;
   }
   if (!status.ok()) return RefuseUnit(status, unit.final);
   MakeFanout(unit.statement, decision, std::move(options));
@@ -374,12 +391,7 @@ absl::Status Session::StartPortal(const Portal& portal, const wire::BindView& bi
     const Analysis::Part& part = analysis.parts[0];
     const std::string_view text =
         std::string_view(prepared.text).substr(part.range.begin, part.range.size());
-    absl::InlinedVector<Parameter, 8> parameters;
-    for (size_t i = 0; i < bind.values.size(); ++i) {
-      parameters.push_back({.type = i < prepared.type_oids().size() ? prepared.type_oids()[i] : 0,
-                            .binary = bind.IsBinary(i),
-                            .value = bind.values[i]});
-    }
+    const auto parameters = ParametersOf(prepared, bind);
     const Values whole{prepared.text, analysis.LiteralsOf(part), {}, Context().encoding};
     const std::vector<Literal> literals = Relative(whole, text);
     auto split =
@@ -402,6 +414,15 @@ absl::Status Session::StartPortal(const Portal& portal, const wire::BindView& bi
                           SubsetBind(bind, insert.parameters), portal.describe));
     }
   } else {
+    if (decision.route == Route::kMove) {
+      const Analysis& analysis = prepared.Current(host_.router());
+      const auto parameters = ParametersOf(prepared, bind);
+      auto move = host_.router().FindKeyMove(
+          statement,
+          {prepared.text, analysis.LiteralsOf(analysis.parts[0]), parameters, Context().encoding});
+      if (!move.ok()) return move.status();
+      options.move = std::move(*move);
+    }
     MakeFanout(statement, decision, std::move(options));
     // COPY has no parameters, and while it reads data a server ignores the Sync behind it.
     const bool copy_in = statement.verb == Verb::kCopyIn;

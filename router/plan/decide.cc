@@ -102,6 +102,7 @@ absl::Status MissingFunction(const RouteProgram& program) {
 }
 
 absl::StatusOr<Decision> DecideSeveral(const RouteProgram& program, const ShardSet& shards) {
+  if (program.move.has_value()) return Decision{Route::kMove, shards};
   if (program.insert.has_value()) {
     if (!program.insert->split_refusal.ok()) return program.insert->split_refusal;
     if (program.references.empty() && !program.needs_default_shard) {

@@ -11,6 +11,7 @@
 #include "router/plan/do_block.h"
 #include "router/plan/insert.h"
 #include "router/plan/key_writes.h"
+#include "router/plan/move_rows.h"
 #include "router/plan/program.h"
 #include "router/plan/query_program.h"
 #include "router/plan/refusal.h"
@@ -111,6 +112,10 @@ void PlanWrite(const Node& node, const Query& query, const Planning& planning,
   const std::string why = WhyNotSum(node, query);
   if (why.empty() && program->assigned.empty()) {
     program->several = RouteProgram::Several::kSum;
+    return;
+  }
+  if (!program->assigned.empty() && node.Is(NodeKind::kUpdate)) {
+    PlanMove(query, why, planning, program);
     return;
   }
   program->several_refusal = RefuseSeveralShards(

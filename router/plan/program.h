@@ -48,6 +48,12 @@ struct AssignedKey {
   Operand operand;
 };
 
+// An UPDATE that gives the same new key to all its rows; see KeyMove.
+struct MovedRows {
+  std::string take_sql;
+  std::string put_sql;
+};
+
 struct RouteProgram {
   enum class Kind : uint8_t {
     kSession,     // no shard: the session runs it
@@ -85,6 +91,9 @@ struct RouteProgram {
   absl::Status several_refusal;
   // Keys that an UPDATE or MERGE gives to rows.
   std::vector<AssignedKey> assigned;
+  // Where they may change the shard: then `references` are the rows before and after, and
+  // `assigned` is the whole key, once.
+  std::optional<MovedRows> move;
   // Refused whatever the values and hints, where the map has several shards.
   absl::Status refusal;
   // PostgreSQL refuses it outside of a transaction block: LOCK.

@@ -276,7 +276,9 @@ class SessionPlanner {
                                  "EXPLAIN the prepared statement itself, with its values.");
     }
     // Any one shard's plan of a statement that goes to several would mislead.
-    if (program_.several != RouteProgram::Several::kRefuse || program_.insert.has_value()) {
+    if (program_.several != RouteProgram::Several::kRefuse || program_.insert.has_value() ||
+        program_.move.has_value()) {
+      program_.move.reset();
       program_.several = RouteProgram::Several::kRefuse;
       program_.several_refusal = Refused(
           "EXPLAIN of a statement that goes to several shards is not supported",

@@ -22,6 +22,7 @@ SET ROLE app;
 CREATE TABLE balances (k bigint PRIMARY KEY, n int, v int NOT NULL DEFAULT 0);
 CREATE TABLE doomed (k bigint PRIMARY KEY, n int);
 CREATE TABLE added (k bigint PRIMARY KEY, n int);
+CREATE TABLE travels (k bigint PRIMARY KEY, n int, v int NOT NULL DEFAULT 0);
 CREATE TABLE shared (n int PRIMARY KEY, v int NOT NULL DEFAULT 0);
 CREATE TABLE indexed (k bigint PRIMARY KEY);
 CREATE TABLE refused (k bigint PRIMARY KEY);
@@ -36,6 +37,7 @@ GRANT ALL ON balances, refused TO clerk;
 _DONE = """
 SELECT n FROM balances WHERE v = 1
 UNION ALL SELECT n FROM added
+UNION ALL SELECT n FROM travels WHERE v = 1
 UNION ALL SELECT n FROM generate_series(1, (SELECT max(n) FROM shared)) n
           WHERE n NOT IN (SELECT n FROM doomed WHERE n IS NOT NULL)
 UNION ALL SELECT n FROM shared WHERE v = 1
@@ -57,13 +59,14 @@ class Writes:
             shard.execute(_TABLES, cluster.database)
         cluster.admin("CREATE DISTRIBUTION d COLUMN TYPES bigint HASH SHARDS (s1, s2, s3)",
                       *[f"ALTER DISTRIBUTION d ATTACH TABLE {table} DISTRIBUTION KEY k"
-                        for table in ("balances", "doomed", "added", "indexed", "refused")],
+                        for table in ("balances", "doomed", "added", "travels", "indexed", "refused")],
                       "CREATE REFERENCE TABLE shared")
         with cluster.connect() as connection:
             with connection.cursor().copy("COPY balances (k) FROM STDIN") as copy:
-                copy.write("".join(f"{k}\n" for k in range(count * 4)))
+                copy.write("".join(f"{k}\n" for k in range(count * 8)))
             connection.execute(f"INSERT INTO shared SELECT generate_series(1, {count})")
         self._keys = {shard.name: self._number_rows(shard, count) for shard in cluster.shards}
+        self._spare = {shard.name: self._spare_keys(shard, count) for shard in cluster.shards}
 
     def _number_rows(self, shard, count: int) -> dict:
         rows = shard.execute(
@@ -71,8 +74,16 @@ class Writes:
             "(SELECT k, row_number() OVER (ORDER BY k) AS n FROM balances) o "
             f"WHERE o.k = b.k AND o.n <= {count}; "
             "INSERT INTO doomed SELECT k, n FROM balances WHERE n IS NOT NULL; "
+            "INSERT INTO travels SELECT k, n FROM doomed; "
             "CHECKPOINT; "
             "SELECT n, k FROM balances WHERE n IS NOT NULL", self.cluster.database)
+        assert len(rows) == count
+        return dict(rows)
+
+    def _spare_keys(self, shard, count: int) -> dict:
+        """Keys of no row in `travels`, by number."""
+        rows = shard.execute("SELECT row_number() OVER (ORDER BY k), k FROM balances WHERE n IS NULL "
+                             f"ORDER BY k LIMIT {count}", self.cluster.database)
         assert len(rows) == count
         return dict(rows)
 
@@ -81,7 +92,7 @@ class Writes:
         self._next += 1
         n = self._next
         keys = [self._keys[shard][n] for shard in SHARDS]
-        statements = KINDS[kind](n, keys)
+        statements = KINDS[kind](n, keys, [self._spare[shard][n] for shard in SHARDS])
         if refused_by is not None:
             insert = w.query(f"INSERT INTO refused VALUES ({self._keys[refused_by][n]})")
             if not set(statements) & set(_BEGINS):
@@ -170,34 +181,38 @@ class Write:
 
 _BEGINS = (w.query("BEGIN"), _extended("BEGIN"))
 
-# Of transaction n, which has the key keys[i] on SHARDS[i]: its messages.
+# Of transaction n, which has the key keys[i], and spare[i] for a new row, on SHARDS[i]: its messages.
 KINDS = {
-    "transaction": lambda n, keys: [
+    "transaction": lambda n, keys, spare: [
         w.query("BEGIN"),
         *[w.query(f"UPDATE balances SET v = 1 WHERE k = {key}") for key in keys],
         w.query("COMMIT")],
-    "extended protocol": lambda n, keys: [
+    "extended protocol": lambda n, keys, spare: [
         _extended("BEGIN"),
         *[_extended("UPDATE balances SET v = 1 WHERE k = $1", key) for key in keys],
         _extended("COMMIT")],
-    "after LISTEN": lambda n, keys: [
+    "after LISTEN": lambda n, keys, spare: [
         w.query("LISTEN news"), w.query("BEGIN"),
         *[w.query(f"UPDATE balances SET v = 1 WHERE k = {key}") for key in reversed(keys)],
         w.query("COMMIT")],
-    "as another role": lambda n, keys: [
+    "as another role": lambda n, keys, spare: [
         w.query("BEGIN"), w.query("SET LOCAL ROLE clerk"),
         *[w.query(f"UPDATE balances SET v = 1 WHERE k = {key}") for key in keys],
         w.query("COMMIT")],
-    "told when decided": lambda n, keys: [
+    "told when decided": lambda n, keys, spare: [
         w.query("SET meridian.commit_returns = 'decided'"),
         w.query(f"UPDATE balances SET v = 1 WHERE n = {n}")],
-    "INSERT": lambda n, keys: [
+    "INSERT": lambda n, keys, spare: [
         w.query("INSERT INTO added VALUES " + ", ".join(f"({key}, {n})" for key in keys))],
-    "COPY": lambda n, keys: [
+    "COPY": lambda n, keys, spare: [
         w.query("COPY added FROM STDIN"),
         w.copy_data("".join(f"{key}\t{n}\n" for key in keys).encode()) + w.COPY_DONE],
-    "UPDATE": lambda n, keys: [w.query(f"UPDATE balances SET v = 1 WHERE n = {n}")],
-    "DELETE": lambda n, keys: [w.query(f"DELETE FROM doomed WHERE n = {n}")],
-    "reference table": lambda n, keys: [w.query(f"UPDATE shared SET v = 1 WHERE n = {n}")],
-    "DDL": lambda n, keys: [w.query(f"CREATE INDEX made_{n} ON indexed (k)")],
+    "UPDATE": lambda n, keys, spare: [w.query(f"UPDATE balances SET v = 1 WHERE n = {n}")],
+    "UPDATE of keys": lambda n, keys, spare: [
+        w.query("BEGIN"),
+        *[w.query(f"UPDATE travels SET v = 1, k = {spare[(i + 1) % 3]} WHERE k = {keys[i]}") for i in range(3)],
+        w.query("COMMIT")],
+    "DELETE": lambda n, keys, spare: [w.query(f"DELETE FROM doomed WHERE n = {n}")],
+    "reference table": lambda n, keys, spare: [w.query(f"UPDATE shared SET v = 1 WHERE n = {n}")],
+    "DDL": lambda n, keys, spare: [w.query(f"CREATE INDEX made_{n} ON indexed (k)")],
 }

@@ -7,12 +7,13 @@
 //   sharded TABLE DISTRIBUTION KEY[, ...]
 //   reference TABLE
 //   relation NAME [view|sequence|matview|foreign] COLUMN:OID[:MODIFIER][:generated] ... [reads=A]
-//   [ancestor=A] [opaque]     (columns also :default, :varying, :sequence)
+//   [ancestor=A] [keeps=WHY_ROWS_STAY] [opaque]     (columns also :default, :varying, :sequence)
 //   function [SCHEMA.]NAME FLAGS              (flags as in
 //   pg_catalog_functions.txt)
 // Names without schema are in public. The functions of pg_catalog are always there.
 #pragma once
 
+#include <algorithm>
 #include <cctype>
 #include <cstdint>
 #include <fstream>
@@ -167,6 +168,10 @@ class World {
       if (word == "foreign") relation.kind = Kind::kForeignTable;
       if (word == "opaque") relation.has_opaque_functions = true;
       if (word == "primary") relation.differs_on_replica = true;
+      if (word.starts_with("keeps=")) {
+        relation.keeps_rows = word.substr(6);
+        std::replace(relation.keeps_rows.begin(), relation.keeps_rows.end(), '_', ' ');
+      }
       if (word.starts_with("reads=")) relation.reads.push_back(Name(word.substr(6)));
       if (word.starts_with("ancestor=")) relation.ancestors.push_back(Name(word.substr(9)));
       const auto parts = Split(word, ':');
