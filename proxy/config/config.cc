@@ -39,6 +39,13 @@ const DatabaseConfig* Config::FindDatabase(std::string_view name) const {
   return nullptr;
 }
 
+const NodeConfig* Config::FindNode(std::string_view address) const {
+  for (const NodeConfig& node : nodes) {
+    if (node.address == address) return &node;
+  }
+  return nullptr;
+}
+
 const AdminUser* Config::FindAdminUser(std::string_view name) const {
   for (const AdminUser& user : admin_users) {
     if (user.name == name) return &user;
@@ -57,6 +64,7 @@ ConfigReload Diff(const Config& running, const Config& loaded) {
   }
   if (!SameDatabases(running, loaded)) reload.needs_restart.emplace_back("database");
   reload.config.admin_users = loaded.admin_users;
+  reload.config.nodes = loaded.nodes;
   const auto begin = reload.needs_restart.begin();
   std::sort(begin, reload.needs_restart.end());
   reload.needs_restart.erase(std::unique(begin, reload.needs_restart.end()),

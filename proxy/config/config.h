@@ -59,8 +59,19 @@ struct ReplicaConfig {
   ReadConsistency read_consistency = ReadConsistency::kReadYourWrites;
   std::chrono::milliseconds max_staleness = std::chrono::seconds(1);  // of kBounded
   std::chrono::milliseconds max_lag = std::chrono::seconds(30);
+  std::chrono::milliseconds wait{0};  // 0: not at all
+  std::string zone;                   // of this proxy; empty: none is preferred
 
   friend bool operator==(const ReplicaConfig&, const ReplicaConfig&) = default;
+};
+
+// What is preferred among replicas.
+struct NodeConfig {
+  std::string address;  // as in the shard map: host:port
+  std::string zone;
+  int weight = 1;
+
+  friend bool operator==(const NodeConfig&, const NodeConfig&) = default;
 };
 
 struct AuthConfig {
@@ -133,6 +144,7 @@ struct Config {
   AuthConfig auth;
   ServerConfig server;
   std::vector<AdminUser> admin_users;
+  std::vector<NodeConfig> nodes;
   MetricsConfig metrics;
   LogConfig log;
   DebugConfig debug;
@@ -140,6 +152,7 @@ struct Config {
   // Null if there is none of this name.
   const DatabaseConfig* FindDatabase(std::string_view name) const;
   const AdminUser* FindAdminUser(std::string_view name) const;
+  const NodeConfig* FindNode(std::string_view address) const;
 
   friend bool operator==(const Config&, const Config&) = default;
 };

@@ -8,6 +8,7 @@
 #include "proxy/config/config.h"
 #include "proxy/config/file_text.h"
 #include "proxy/config/setting_table.h"
+#include "sharding/shard_map.h"
 
 #define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
@@ -42,7 +43,8 @@ class Loader {
     // The top level first: databases take its values where they have none of their own.
     const absl::Status status = FirstError(
         [&] { return LoadTop(root, ""); }, [&] { return LoadDatabases(root["database"].node()); },
-        [&] { return LoadAdminUsers(root["admin"].node()); }, [&] { return CheckWhole(root); });
+        [&] { return LoadAdminUsers(root["admin"].node()); },
+        [&] { return LoadNodes(root["node"].node()); }, [&] { return CheckWhole(root); });
     if (!status.ok()) return status;
     return std::move(config_);
   }
@@ -70,7 +72,7 @@ class Loader {
   absl::Status LoadTop(const toml::table& table, const std::string& prefix) {
     for (const auto& [key, node] : table) {
       const std::string name = prefix + std::string(key.str());
-      if (name == "database" || name == "admin") continue;
+      if (name == "database" || name == "admin" || name == "node") continue;
       absl::Status status;
       if (prefix.empty() && HasSettings(name + ".")) {
         const toml::table* const inner = node.as_table();
@@ -157,6 +159,25 @@ class Loader {
         return Error(at, fmt::format("database.name \"{}\" is given twice", database.name));
       }
       config_.databases.push_back(std::move(database));
+      return absl::OkStatus();
+    });
+  }
+
+  absl::Status LoadNodes(const toml::node* node) {
+    return ForEachTable(node, "node", [&](const toml::table& table) {
+      NodeConfig read;
+      absl::Status status = LoadElement(NodeSettings(), "node.", table, read);
+      if (!status.ok()) return status;
+      const source_position at = table["address"].node()->source().begin;
+      const auto address = ParseNodeAddress(read.address);
+      if (!address.ok()) {
+        return Error(at, fmt::format("node.address: {}", std::string(address.status().message())));
+      }
+      read.address = address->ToString();
+      if (config_.FindNode(read.address) != nullptr) {
+        return Error(at, fmt::format("node.address \"{}\" is given twice", read.address));
+      }
+      config_.nodes.push_back(std::move(read));
       return absl::OkStatus();
     });
   }

@@ -134,6 +134,15 @@ const Setting<Config> kConfigSettings[] = {
         "A replica that is further behind its primary is not read from, until it is less than half "
         "of this behind.",
         kWait),
+    Row<&C::replicas, &ReplicaConfig::wait>(
+        "replicas.wait", kReloadable,
+        "How long a read waits for a replica that has what its session must find, before it goes "
+        "to the primary; 0 is not at all.",
+        {0, kMinute}),
+    Row<&C::replicas, &ReplicaConfig::zone>("replicas.zone", kReloadable,
+                                            "Zone of this proxy: replicas of the same `node.zone` "
+                                            "are read from before others; an empty "
+                                            "text prefers none."),
     // Logging in, on both sides.
     Row<&C::auth, &AuthConfig::tcp>("auth.tcp", kReloadable,
                                     "How clients that connect by TCP prove who they are."),
@@ -208,6 +217,17 @@ const Setting<DatabaseConfig> kDatabaseSettings[] = {
                                                              "`replicas.read_consistency`"),
 };
 
+const Setting<NodeConfig> kNodeSettings[] = {
+    RowOf<NodeConfig, &NodeConfig::address>(
+        "node.address", kRequired | kReloadable,
+        "A node as the shard map calls it, `host:port`; nodes need no table of their own.", {}, {}),
+    RowOf<NodeConfig, &NodeConfig::zone>("node.zone", kReloadable,
+                                         "Where it is, see `replicas.zone`.", {}, {}),
+    RowOf<NodeConfig, &NodeConfig::weight>(
+        "node.weight", kReloadable, "Its share of the reads among the replicas of its shard.",
+        {1, 1'000}, {}),
+};
+
 const Setting<AdminUser> kAdminUserSettings[] = {
     RowOf<AdminUser, &AdminUser::name>(
         "admin.user.name", kRequired | kReloadable,
@@ -241,6 +261,7 @@ std::string_view LastPart(std::string_view name) { return name.substr(name.rfind
 std::span<const Setting<Config>> ConfigSettings() { return kConfigSettings; }
 std::span<const Setting<DatabaseConfig>> DatabaseSettings() { return kDatabaseSettings; }
 std::span<const Setting<AdminUser>> AdminUserSettings() { return kAdminUserSettings; }
+std::span<const Setting<NodeConfig>> NodeSettings() { return kNodeSettings; }
 
 std::string NearestSetting(std::string_view name) {
   constexpr size_t kNameBytesMax = 100;  // what is longer is no slip of the pen
@@ -262,6 +283,7 @@ std::string NearestSetting(std::string_view name) {
   for (const auto& setting : kConfigSettings) consider(setting.name);
   for (const auto& setting : kDatabaseSettings) consider(setting.name);
   for (const auto& setting : kAdminUserSettings) consider(setting.name);
+  for (const auto& setting : kNodeSettings) consider(setting.name);
   return std::string(nearest);
 }
 

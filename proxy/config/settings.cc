@@ -29,15 +29,15 @@ SettingRow RowOf(const Setting<Owner>& setting, const Owner& owner, std::string 
           .description = std::string(setting.description)};
 }
 
-// The settings of one element of a list of tables: its own name is part of theirs.
+// The settings of one element of a list of tables: its own name, the first, is part of theirs.
 template <typename Owner>
 void AddElement(std::vector<SettingRow>& rows, std::span<const Setting<Owner>> settings,
                 const Owner& element) {
   for (const Setting<Owner>& setting : settings.subspan(1)) {
     const size_t dot = setting.name.rfind('.');
     rows.push_back(RowOf(setting, element,
-                         fmt::format("{}.{}{}", setting.name.substr(0, dot), element.name,
-                                     setting.name.substr(dot))));
+                         fmt::format("{}.{}{}", setting.name.substr(0, dot),
+                                     settings.front().format(element), setting.name.substr(dot))));
   }
 }
 
@@ -63,6 +63,7 @@ std::vector<SettingRow> Describe(const Config& config) {
     AddElement(rows, DatabaseSettings(), database);
   }
   for (const AdminUser& user : config.admin_users) AddElement(rows, AdminUserSettings(), user);
+  for (const NodeConfig& node : config.nodes) AddElement(rows, NodeSettings(), node);
   return rows;
 }
 
@@ -71,6 +72,7 @@ std::vector<SettingDoc> AllSettings() {
   AddDocs(docs, ConfigSettings());
   AddDocs(docs, DatabaseSettings());
   AddDocs(docs, AdminUserSettings());
+  AddDocs(docs, NodeSettings());
   return docs;
 }
 

@@ -60,7 +60,8 @@ Worker::Worker(Proxy& proxy, size_t index, WorkerMetrics& metrics)
       metrics_(metrics),
       config_(proxy.config()),
       read_buffer_(std::make_unique<ReadBuffer>()),
-      snapshot_(proxy.control().snapshot()) {
+      snapshot_(proxy.control().snapshot()),
+      replica_choice_(uv_hrtime()) {
   const Config& config = *config_;
   router_ = std::make_unique<Router>(
       RouterLimits{.max_parsed_text_bytes = static_cast<size_t>(config.max_statement_size)});
@@ -425,44 +426,39 @@ const ShardNodes* Worker::NodesOf(ShardIndex shard) {
   return shard.value < snapshot_->nodes->shards.size() ? &snapshot_->nodes->of(shard) : nullptr;
 }
 
-// The better of two that are drawn by lot: about as even as the best of all, without a herd
-// (Mitzenmacher, The Power of Two Choices in Randomized Load Balancing).
+// Those of the proxy's own zone before others.
 std::optional<SessionHost::ReplicaPool> Worker::ReplicaPoolOf(Session& session, ShardIndex shard,
                                                               absl::Span<const size_t> candidates) {
   const ShardNodes& nodes = snapshot_->nodes->of(shard);
   std::vector<Pool*>& known = KnownPools(session).replicas[shard.value];
   known.resize(nodes.nodes.size(), nullptr);
   const uint64_t now = NowUs();
-  absl::InlinedVector<size_t, 4> left;
-  for (const size_t node : candidates) {
-    const auto failed = failed_replicas_.find(nodes.nodes[node].samples.get());
-    if (failed == failed_replicas_.end() || failed->second <= now) left.push_back(node);
+  const std::string& zone = config_->replicas.zone;
+  absl::InlinedVector<ReplicaCandidate, 4> left;
+  bool in_zone = false;  // those in `left` are
+  for (const size_t i : candidates) {
+    const NodeState& node = nodes.nodes[i];
+    const auto failed = failed_replicas_.find(node.samples.get());
+    if (failed != failed_replicas_.end() && failed->second > now) continue;
+    const NodeConfig* const config =
+        config_->nodes.empty() ? nullptr : config_->FindNode(node.address.ToString());
+    const bool near = config != nullptr && !zone.empty() && config->zone == zone;
+    if (in_zone && !near) continue;
+    if (near && !in_zone) left.clear();
+    in_zone = near;
+    Pool*& pool = known[i];
+    if (pool == nullptr || pool->profile() == nullptr) {  // until then, as in PoolOf
+      const SessionIdentity& identity = session.identity();
+      pool = &PoolAt(node.address, identity.database, identity.user, shard);
+    }
+    const PoolStats stats = pool->Stats(now);
+    left.push_back({.node = i,
+                    .weight = config == nullptr ? 1 : static_cast<uint32_t>(config->weight),
+                    .load = stats.active + stats.waiting});
   }
   if (left.empty()) return std::nullopt;
-  const auto draw = [this](size_t below) {  // xorshift64
-    choices_ ^= choices_ << 13;
-    choices_ ^= choices_ >> 7;
-    choices_ ^= choices_ << 17;
-    return static_cast<size_t>(choices_ % below);
-  };
-  const auto pool_of = [&](size_t node) {
-    Pool*& pool = known[node];
-    const SessionIdentity& identity = session.identity();
-    if (pool == nullptr || pool->profile() == nullptr) {  // until then, as in PoolOf
-      pool = &PoolAt(nodes.nodes[node].address, identity.database, identity.user, shard);
-    }
-    return pool;
-  };
-  size_t chosen = left[draw(left.size())];
-  if (left.size() > 1) {
-    const size_t other = left[draw(left.size())];
-    const auto load = [&](size_t node) {
-      const PoolStats stats = pool_of(node)->Stats(now);
-      return stats.active + stats.waiting;
-    };
-    if (other != chosen && load(other) < load(chosen)) chosen = other;
-  }
-  return ReplicaPool{chosen, pool_of(chosen)};
+  const size_t chosen = replica_choice_.Choose(left).node;
+  return ReplicaPool{chosen, known[chosen]};
 }
 
 void Worker::OnReplicaFailed(const NodeSamples& replica) {
@@ -480,6 +476,8 @@ void Worker::AwaitNodes(Session& session) {
   awaiting_nodes_.push_back(session.identity().client_id);
   anyone_awaits_.store(true, std::memory_order_relaxed);
 }
+
+uint64_t Worker::replica_wait_us() const { return Microseconds(config_->replicas.wait); }
 
 uint64_t Worker::primary_timeout_us() const { return Microseconds(config_->failover_timeout); }
 

@@ -21,6 +21,7 @@
 #include "proxy/net/client_connection.h"
 #include "proxy/net/server_connection.h"
 #include "proxy/net/stream.h"
+#include "proxy/pool/replica_choice.h"
 #include "proxy/session/session_host.h"
 
 namespace meridian {
@@ -125,6 +126,7 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   void OnReplicaFailed(const NodeSamples& replica) override;
   void AwaitNodes(Session& session) override;
   uint64_t primary_timeout_us() const override;
+  uint64_t replica_wait_us() const override;
   ServerPools& pools() override { return *pools_; }
   void CancelServer(Server& server) override;
   void SetReading(Server& server, bool on) override;
@@ -192,9 +194,9 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   std::map<std::string, DatabaseStats> database_stats_;
   std::vector<uint64_t> awaiting_nodes_;  // clients, see AwaitNodes
   std::atomic<bool> anyone_awaits_{false};
-  uint64_t nodes_checked_us_ = 0;                           // when that was asked for
+  uint64_t nodes_checked_us_ = 0;  // when that was asked for
+  ReplicaChoice replica_choice_;
   std::map<const NodeSamples*, uint64_t> failed_replicas_;  // not to be chosen before this time
-  uint64_t choices_ = 1;                                    // state of a generator
   std::vector<ClientConnection*> dirty_;
   uint64_t next_client_ = 1;
   uint64_t next_transaction_ = 1;

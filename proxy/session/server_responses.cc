@@ -383,6 +383,7 @@ void Session::StartClock() {
 void Session::CountStatement(Outcome outcome) {
   ++statements_done_;
   clock_runs_ = avoid_replicas_ = read_counted_ = false;
+  replica_missing_since_us_ = 0;
   const uint64_t now = host_.NowUs();
   const uint64_t took = now - statement_started_us_;
   const QueryKind kind = running_ ? KindOf(*running_) : QueryKind::kOther;

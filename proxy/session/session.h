@@ -276,6 +276,7 @@ class Session final : public ServerOwner, public PoolClient {
   bool StillQualifies(const Participant& participant);
   absl::StatusOr<Participant*> AcquireForRead(ShardIndex shard);
   absl::StatusOr<Participant*> AcquireInstead(ShardIndex shard, ReadPlace why);
+  bool AwaitReplica(ShardIndex shard);
   void NoteSeen(const Participant& participant);
   absl::Status CheckOnReplica(const Statement& statement, const Participant& participant) const;
   Progress ShowCausalityToken(absl::StatusOr<std::string>* tag);
@@ -488,6 +489,7 @@ class Session final : public ServerOwner, public PoolClient {
   ShardIndex waiting_for_{};
   std::shared_ptr<const NodeSamples> waiting_replica_;  // null: for the primary
   bool awaiting_nodes_ = false;                         // waiting_ is for that
+  uint64_t replica_missing_since_us_ = 0;               // for the statement at hand; 0: it was not
   uint64_t primary_missing_since_us_ = 0;               // 0: it was not
   bool avoid_replicas_ = false;   // one gave the statement at hand no connection
   bool read_counted_ = false;     // the statement at hand, in reads

@@ -69,6 +69,8 @@ class SessionHost {
   virtual void AwaitNodes(Session& session) = 0;
   // How long statements wait for a primary (failover_timeout), in microseconds; 0: not at all.
   virtual uint64_t primary_timeout_us() const = 0;
+  // How long reads wait for a replica (replicas.wait), in microseconds.
+  virtual uint64_t replica_wait_us() const = 0;
   virtual ServerPools& pools() = 0;
   // Sends a CancelRequest for what the server is doing; the server is kept from others until it has
   // arrived.

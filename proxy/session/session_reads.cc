@@ -106,6 +106,7 @@ absl::StatusOr<Session::Participant*> Session::AcquireForRead(ShardIndex shard) 
     usable.push_back(i);
     if (Qualifies(shard, *nodes, *samples, 0, 0)) candidates.push_back(i);
   }
+  if (candidates.empty() && !usable.empty() && AwaitReplica(shard)) return nullptr;
   if (candidates.empty()) {
     return AcquireInstead(shard, usable.empty() ? ReadPlace::kNone : ReadPlace::kBehind);
   }
@@ -125,6 +126,17 @@ absl::StatusOr<Session::Participant*> Session::AcquireForRead(ShardIndex shard) 
   }
   GiveBack(participant);
   return AcquireInstead(shard, ReadPlace::kBehind);
+}
+
+// False: it is not to be waited for, or long enough.
+bool Session::AwaitReplica(ShardIndex shard) {
+  const uint64_t limit = host_.replica_wait_us();
+  if (limit == 0) return false;
+  const uint64_t now = host_.NowUs();
+  if (replica_missing_since_us_ == 0) replica_missing_since_us_ = now;
+  if (now - replica_missing_since_us_ >= limit) return false;
+  AwaitNodes(shard);
+  return true;
 }
 
 absl::StatusOr<Session::Participant*> Session::AcquireInstead(ShardIndex shard, ReadPlace why) {

@@ -431,6 +431,64 @@ class TestReadOnlyTransactions:
             assert not connection.execute(IN_RECOVERY).fetchone()[0]
 
 
+def configured(cluster, settings: dict):
+    count = cluster.proxy.log_count("configuration reloaded")
+    cluster.proxy.configure(settings)
+    cluster.proxy.reload()
+    wait_for(lambda: cluster.proxy.log_count("configuration reloaded") > count, "it is reloaded")
+
+
+@pytest.mark.usefixtures("settled")
+class TestChoice:
+    def shares(self, shop) -> dict:
+        """How many of 300 reads went to which port."""
+        shares = {node.port: 0 for node in [shop.shards[0], *shop.replicas["s1"]]}
+        with connect_at(shop, "eventual") as connection:
+            for _ in range(300):
+                shares[connection.execute("SELECT inet_server_port() FROM prefix")
+                       .fetchone()[0]] += 1
+        return shares
+
+    def test_weights_and_zones(self, shop):
+        primary, (quick, late) = shop.shards[0], shop.replicas["s1"]
+        try:
+            even = self.shares(shop)
+            assert even[primary.port] == 0 and min(even[quick.port], even[late.port]) > 90, even
+            configured(shop, {"node": [{"address": quick.address, "weight": 9, "zone": "a"},
+                                       {"address": late.address, "zone": "b"}]})
+            weighted = self.shares(shop)
+            assert weighted[primary.port] == 0 and 0 < weighted[late.port] < 75, weighted
+            configured(shop, {"replicas": {"zone": "b"}})
+            assert self.shares(shop)[late.port] == 300
+            configured(shop, {"replicas": {"zone": "elsewhere"}})
+            assert self.shares(shop)[quick.port] > 200
+        finally:
+            configured(shop, {"node": [], "replicas": {"zone": ""}})
+
+    def test_a_read_may_wait_for_a_replica(self, shop):
+        configured(shop, {"replicas": {"wait": "10s"}})
+        try:
+            before = {place: reads(shop, place) for place in ("replica", "behind")}
+            with connect_at(shop, "read_your_writes") as connection:
+                for number in range(5):
+                    connection.execute("UPDATE prefix SET v = %s", [number])
+                    rows = connection.execute("SELECT v, pg_is_in_recovery() FROM prefix").fetchall()
+                    assert rows == [(number, True)] * 2
+            assert reads(shop, "replica") == before["replica"] + 5
+            assert reads(shop, "behind") == before["behind"]
+            configured(shop, {"replicas": {"wait": "100ms"}})
+            for replica in shop.replicas["s1"]:
+                replica.execute("SELECT pg_wal_replay_pause()")
+            with connect_at(shop, "read_your_writes") as connection:
+                connection.execute("UPDATE prefix SET v = 9")
+                rows = connection.execute("SELECT v, pg_is_in_recovery() FROM prefix").fetchall()
+                assert rows == [(9, False)] * 2
+        finally:
+            for replica in shop.replicas["s1"]:
+                replica.execute("SELECT pg_wal_replay_resume()")
+            configured(shop, {"replicas": {"wait": "0"}})
+
+
 class TestWhatIsShown:
     def test_show_replication(self, shop):
         with connect_strong(shop) as connection:

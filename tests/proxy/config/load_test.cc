@@ -105,6 +105,11 @@ name = "Crm 2"
 pool_mode = "transaction"
 pool_size = 100
 
+[[node]]
+address = "db1:5432"
+zone = "a"
+weight = 3
+
 [[admin.user]]
 name = "ann"
 password = "secret"
@@ -154,6 +159,10 @@ password = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7Bke
                                             DatabaseConfig{"Crm 2", PoolMode::kTransaction, 100}));
   ASSERT_NE(config.FindDatabase("Crm 2"), nullptr);
   EXPECT_EQ(config.FindDatabase("crm 2"), nullptr);
+  ASSERT_NE(config.FindNode("db1:5432"), nullptr);
+  EXPECT_EQ(config.FindNode("db1:5432")->weight, 3);
+  EXPECT_EQ(config.FindNode("db1:5432")->zone, "a");
+  EXPECT_EQ(config.FindNode("db2:5432"), nullptr);
   ASSERT_NE(config.FindAdminUser("bob"), nullptr);
   EXPECT_EQ(config.FindAdminUser("ann")->password, "secret");
   EXPECT_EQ(config.FindAdminUser("eve"), nullptr);
@@ -261,6 +270,17 @@ TEST(Config, TellsWhatIsMissingOrDoesNotFit) {
             "m.toml:9:8: admin.user.name \"a\" is given twice");
   EXPECT_EQ(ErrorOf("unix_socket_dir = \"\"\nlisten_hosts = []\n" + catalog + database),
             "m.toml:2:16: nothing to listen on: set listen_hosts or unix_socket_dir");
+  const std::string whole = "[catalog]\ndbname = \"c\"\n[[database]]\nname = \"d\"\n";
+  EXPECT_EQ(ErrorOf(whole + "[[node]]\naddress = \"h:1\"\n[[node]]\naddress = \"h:1\"\n"),
+            "m.toml:8:11: node.address \"h:1\" is given twice");
+  EXPECT_THAT(ErrorOf(whole + "[[node]]\naddress = \"h:x\"\n"),
+              testing::HasSubstr("m.toml:6:11: node.address: invalid node address"));
+  EXPECT_THAT(ErrorOf(whole + "[[node]]\nzone = \"a\"\n"),
+              testing::HasSubstr("node.address is missing"));
+  EXPECT_THAT(ErrorOf(whole + "[[node]]\naddress = \"h:1\"\nweight = 0\n"),
+              testing::HasSubstr("node.weight"));
+  EXPECT_THAT(ErrorOf(whole + "[node]\naddress = \"h:1\"\n"),
+              testing::HasSubstr("must be written as [[node]] tables"));
 }
 
 TEST(Config, NeverEchoesASecret) {

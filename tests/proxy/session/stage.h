@@ -103,6 +103,7 @@ class Stage final : public SessionHost, public PoolHost {
   void OnReplicaFailed(const NodeSamples&) override {}
   void AwaitNodes(Session&) override {}
   uint64_t primary_timeout_us() const override { return 0; }
+  uint64_t replica_wait_us() const override { return 0; }
   ServerPools& pools() override { return *pools_; }
   void CancelServer(Server& server) override;
   void SetReading(Server& server, bool on) override;
