@@ -216,9 +216,9 @@ void Fanout::PutRows() {
     if (branch.taken_count != CountOf(branch.tag).value_or(0)) {
       Fail(MakeError(sqlstate::kFeatureNotSupported,
                      "cannot move rows exactly: their table has changed, or has rows on a shard "
-                     "where they do not belong",
-                     "Run the transaction again; if that does not help, compare the table's keys "
-                     "on the shards with SET meridian.shard."));
+                     "where they do not belong, or the transaction is not in READ COMMITTED",
+                     "Run the transaction again, in READ COMMITTED; if that does not help, compare "
+                     "the table's keys on the shards with SET meridian.shard."));
       return;
     }
     taken_count_ += branch.taken_count;

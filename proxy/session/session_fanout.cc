@@ -119,6 +119,12 @@ absl::Status Session::CheckFanout(const Statement& statement, const Decision& de
   if (!defines) {
     if (const absl::Status status = CheckIsolation(); !status.ok()) return status;
   }
+  if (decision.route == Route::kMove && IsolationLevel() == "repeatable read") {
+    return Refused(
+        "this UPDATE moves rows to another shard, and a snapshot of REPEATABLE READ does "
+        "not show whether their table has triggers by now",
+        "Use READ COMMITTED, or delete the rows and insert them anew.");
+  }
   for (const Participant& participant : participants_) {
     if (!participant.in_transaction || !decision.shards.Contains(participant.shard)) continue;
     const absl::Status status = CheckOnReplica(statement, participant);

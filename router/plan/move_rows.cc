@@ -51,7 +51,8 @@ std::vector<std::string> StoredColumns(const Relation& relation) {
 
 // No row on this shard has the new key but those that the statement has given it: the key belongs
 // elsewhere. Where the table has changed since the schema was read, nothing is found, which shows
-// in the count.
+// in the count. A snapshot from before the statement would not show the change, so there nothing is
+// found either.
 std::string TakeSql(const std::string& table, const std::vector<std::string>& columns,
                     const std::vector<AssignedKey>& key) {
   std::string where;
@@ -60,7 +61,8 @@ std::string TakeSql(const std::string& table, const std::vector<std::string>& co
         fmt::format("{} OPERATOR(pg_catalog.=) ${} AND ", QuoteIdentifier(key[i].column), i + 1);
   }
   return fmt::format(
-      "DELETE FROM ONLY {0} WHERE {1}(SELECT NOT (c.relhastriggers OR c.relhasrules OR "
+      "DELETE FROM ONLY {0} WHERE {1}pg_catalog.current_setting('transaction_isolation') "
+      "OPERATOR(pg_catalog.~~) 'read %' AND (SELECT NOT (c.relhastriggers OR c.relhasrules OR "
       "c.relrowsecurity OR c.relhassubclass OR c.relispartition) AND {2} OPERATOR(pg_catalog.=) "
       "(SELECT pg_catalog.count(*) FROM pg_catalog.pg_attribute a WHERE a.attrelid "
       "OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped "

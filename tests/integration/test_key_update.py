@@ -152,7 +152,7 @@ def test_in_a_transaction(shop, both):
             "SELECT note FROM moved WHERE k = 1", "SAVEPOINT a", "UPDATE moved SET k = 2 WHERE k = 3",
             "SELECT 1", "ROLLBACK TO a", f"UPDATE moved SET k = {to + 10} WHERE k = {to}",
             "SELECT count(*) FROM moved WHERE k = 3", "ROLLBACK")
-    run(both, "BEGIN ISOLATION LEVEL REPEATABLE READ", "UPDATE moved SET k = 90 WHERE k = 1 RETURNING k, note",
+    run(both, "BEGIN ISOLATION LEVEL READ UNCOMMITTED", "UPDATE moved SET k = 90 WHERE k = 1 RETURNING k, note",
         "UPDATE moved SET k = 91 WHERE k = 90 RETURNING k, note", "COMMIT",
         "UPDATE moved SET k = 92 WHERE k = 2; UPDATE moved SET k = 93 WHERE k = 3; SELECT 1")
     assert_same(shop)
@@ -233,6 +233,50 @@ def test_the_table_has_just_changed(shop, both, ddl):
         assert w.tags(rows) == ["ROLLBACK"]
         connection.close()
     assert_same(shop)
+
+
+@pytest.mark.parametrize("level", ["REPEATABLE READ", "READ COMMITTED"])
+def test_the_table_changes_behind_a_snapshot(shop, level):
+    """A row that moved would get the new default, and fire the trigger: neither shows in the old snapshot."""
+    table = "late_" + level.split()[0].lower()
+    with shop.connect() as connection:
+        connection.execute(f"CREATE TABLE {table} (k bigint PRIMARY KEY, v integer)")
+        shop.admin(f"ALTER DISTRIBUTION d ATTACH TABLE {table} DISTRIBUTION KEY k")
+        for key in range(6):
+            connection.execute(f"INSERT INTO {table} VALUES ({key}, 1)")
+    connection = w.Wire("127.0.0.1", shop.proxy.port)
+    connection.login("app", "app", shop.database)
+    assert w.sqlstates(connection.query(f"BEGIN ISOLATION LEVEL {level}; SELECT k FROM fires")) == []
+    for shard in shop.shards:
+        shard.execute(f"ALTER TABLE {table} ADD COLUMN more integer DEFAULT 3; "
+                      f"ALTER TABLE {table} ALTER more SET DEFAULT 4", shop.database)
+    states = []
+    for key in range(6):
+        connection.query("SAVEPOINT a")
+        (state,) = w.sqlstates(connection.query(f"UPDATE {table} SET k = {key + 100} WHERE k = {key}")) or [None]
+        if state is None:
+            assert connection.rows(f"SELECT more FROM {table} WHERE k = {key + 100}") == [("3",)]
+        else:
+            assert state == "0A000"
+            connection.query("ROLLBACK TO a")
+        states.append(state)
+    assert "0A000" in states
+    connection.close()
+
+
+def test_a_role_that_reads_repeatably(shop, both):
+    """Which only the shards know."""
+    (verifier,) = shop.shards[0].execute("SELECT rolpassword FROM pg_authid WHERE rolname = 'app'")[0]
+    for shard in shop.shards:
+        shard.execute(f"CREATE ROLE steady LOGIN PASSWORD '{verifier}' IN ROLE app; "
+                      "ALTER ROLE steady SET default_transaction_isolation = 'repeatable read'")
+    shop.proxy.wait_until_serving("steady", "app")
+    connection = w.Wire("127.0.0.1", shop.proxy.port)
+    connection.login("steady", "app", shop.database)
+    states = {state for to in range(700, 706)
+              for state in w.sqlstates(connection.query(f"UPDATE moved SET k = {to} WHERE k = {to - 699}"))}
+    assert states == {"0A000"}
+    connection.close()
 
 
 @pytest.mark.parametrize("to", range(400, 404))
