@@ -199,6 +199,27 @@ class TestFailover:
             with shop.connect() as connection:
                 connection.execute("TRUNCATE t")
 
+    def test_another_replica_is_used_when_it_follows_the_new_primary(self, shop):
+        primary, promoted = shop.shards[0], shop.replicas["s1"][0]
+        other = shop.add_replica(primary, "s1r2")
+        shop.replicas["s1"].append(other)
+        shop.admin(f"ALTER SHARD s1 ADD HOST '{other.address}'")
+        wait_for(lambda: node(shop, other)["in_use"], "it is in use")
+        with shop.connect() as connection:
+            connection.execute("INSERT INTO t VALUES (1, 1)")
+        primary.stop(signal.SIGKILL)
+        promote(promoted)
+        wait_for(lambda: "does not follow the new primary" in (node(shop, other)["last_error"] or ""),
+                 "it is left out")
+        with shop.connect(options="-c meridian.read_consistency=eventual") as connection:
+            assert connection.execute("SELECT pg_is_in_recovery(), id FROM t").fetchall() == [(False, 1)]
+            other.follow(promoted)
+            other.stop(signal.SIGINT)
+            other.start()
+            wait_for(lambda: node(shop, other)["in_use"], "it is in use again")
+            wait_for(lambda: connection.execute("SELECT pg_is_in_recovery() FROM t").fetchone()[0],
+                     "it is read from")
+
     def test_waiting_is_bounded(self, shop):
         shop.proxy.configure({"failover_timeout": "500ms"})
         shop.proxy.reload()
