@@ -301,9 +301,14 @@ void ClientConnection::StartSession() {
     Fatal(ToSqlError(readable));
     return;
   }
+  BeginStart();
+}
+
+// A server of the default shard says what to tell the client, unless that is known.
+void ClientConnection::BeginStart() {
   auto pool = worker_.PoolFor(login_database_, login_user_, ShardMap::kDefaultShard);
   if (!pool.ok()) {
-    Fatal(ToSqlError(pool.status()));
+    FinishStart(pool.status(), {}, nullptr);
     return;
   }
   // In session mode the client has its server from the start: BackendKeyData tells its PID.
@@ -333,9 +338,32 @@ PoolMode ClientConnection::PoolModeOfLogin() const {
   return database != nullptr ? database->pool_mode : PoolMode::kTransaction;
 }
 
+// As a statement does, the start waits for a primary that is down or being replaced.
+bool ClientConnection::AwaitPrimary(const absl::Status& why) {
+  const uint64_t now = worker_.NowUs();
+  if (primary_missing_since_us_ == 0) primary_missing_since_us_ = now;
+  if (ended_ || worker_.draining() || !Session::IsPrimaryMissing(why) ||
+      now - primary_missing_since_us_ >= worker_.primary_timeout_us()) {
+    return false;
+  }
+  awaits_primary_ = true;
+  worker_.AwaitNodes(id_);
+  return true;
+}
+
+void ClientConnection::OnNodesMayHaveChanged() {
+  if (session_ != nullptr) {
+    session_->OnNodesMayHaveChanged();
+  } else if (std::exchange(awaits_primary_, false) && !ended_) {
+    worker_.MarkDirty(*this);
+    BeginStart();
+  }
+}
+
 void ClientConnection::FinishStart(const absl::StatusOr<ParameterList>& parameters,
                                    const std::string& search_path, Server* server) {
   login_.reset();
+  if (!parameters.ok() && AwaitPrimary(parameters.status())) return;
   if (!parameters.ok()) {
     worker_.metrics().logins_failed.Add();
     Fatal(ToSqlError(parameters.status()));

@@ -49,6 +49,8 @@ class ClientConnection final : public StreamOwner {
   void CloseAfterWrite();
   // The worker is about to die: give servers back.
   void Abandon();
+  // See Worker::AwaitNodes.
+  void OnNodesMayHaveChanged();
   // About once a second.
   void OnTick(uint64_t now_us);
 
@@ -65,6 +67,8 @@ class ClientConnection final : public StreamOwner {
   void OnLoggedIn(std::string_view rest);
   void StartAdmin();
   void StartSession();
+  void BeginStart();
+  bool AwaitPrimary(const absl::Status& why);
   PoolMode PoolModeOfLogin() const;
   // `server`: the session's from now on; nullptr: none.
   void FinishStart(const absl::StatusOr<ParameterList>& parameters, const std::string& search_path,
@@ -96,6 +100,8 @@ class ClientConnection final : public StreamOwner {
   UserPools* user_pools_ = nullptr;
   uint64_t read_ended_us_ = 0;  // when the client closed its sending direction; 0: not
   const bool beyond_limit_;
+  bool awaits_primary_ = false;
+  uint64_t primary_missing_since_us_ = 0;  // for the start; 0: it was not
   bool servers_throttled_ = false;
   bool ended_ = false;
 };

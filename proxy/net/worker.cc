@@ -468,12 +468,14 @@ void Worker::OnReplicaFailed(const NodeSamples& replica) {
   proxy_.control().RequestNodeCheck();
 }
 
-void Worker::AwaitNodes(Session& session) {
+void Worker::AwaitNodes(Session& session) { AwaitNodes(session.identity().client_id); }
+
+void Worker::AwaitNodes(uint64_t client_id) {
   if (const uint64_t now = NowUs(); now - nodes_checked_us_ >= kNodeChecksApartUs) {
     nodes_checked_us_ = now;
     proxy_.control().RequestNodeCheck();
   }
-  awaiting_nodes_.push_back(session.identity().client_id);
+  awaiting_nodes_.push_back(client_id);
   anyone_awaits_.store(true, std::memory_order_relaxed);
 }
 
@@ -487,8 +489,7 @@ void Worker::WakeThoseWhoAwaitNodes() {
   anyone_awaits_.store(false, std::memory_order_relaxed);
   for (const uint64_t id : std::exchange(awaiting_nodes_, {})) {
     ClientConnection* const client = FindClient(id);
-    if (client != nullptr && client->session() != nullptr)
-      client->session()->OnNodesMayHaveChanged();
+    if (client != nullptr) client->OnNodesMayHaveChanged();
   }
 }
 

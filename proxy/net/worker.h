@@ -71,6 +71,8 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   void EndEvent();
   void MarkDirty(ClientConnection& client);
   void OnServerDrained(Server& server);
+  // The client hears of what is new of the nodes: ClientConnection::OnNodesMayHaveChanged.
+  void AwaitNodes(uint64_t client_id);
   void Remove(ClientConnection& client);
   void OnSnapshot(std::shared_ptr<const Snapshot> snapshot);
   // Any thread.

@@ -85,15 +85,18 @@ bool Session::CheckIsPrimary(Participant& participant) {
   return false;
 }
 
+bool Session::IsPrimaryMissing(const absl::Status& status) {
+  const std::string sqlstate = ToSqlError(status).sqlstate;
+  return sqlstate == sqlstate::kConnectionFailure || sqlstate == sqlstate::kCannotConnectNow ||
+         sqlstate == sqlstate::kAdminShutdown;
+}
+
 // The primary is down, or being replaced: nothing was sent yet, so the statement may wait for it.
 // False: it has waited long enough, or that would not help.
 bool Session::AwaitPrimary(ShardIndex shard, const absl::Status& why) {
-  const std::string sqlstate = ToSqlError(why).sqlstate;
   const uint64_t now = host_.NowUs();
   const ShardNodes* const nodes = host_.NodesOf(shard);
-  const bool helps = nodes != nullptr && (sqlstate == sqlstate::kConnectionFailure ||
-                                          sqlstate == sqlstate::kCannotConnectNow ||
-                                          sqlstate == sqlstate::kAdminShutdown);
+  const bool helps = nodes != nullptr && IsPrimaryMissing(why);
   const bool paused = nodes != nullptr && nodes->Primary() != nullptr &&
                       host_.pools().IsPaused(nodes->Primary()->address);
   if (primary_missing_since_us_ == 0) primary_missing_since_us_ = now;

@@ -75,6 +75,8 @@ class Session final : public ServerOwner, public PoolClient {
   void OnNodesMayHaveChanged();
   // The router plans with another map from now on: shards have other indexes.
   void OnMapChanged(const ShardMap& before, const ShardMap& after);
+  // Whether what a pool's Acquire failed with may pass: the primary is down or being replaced.
+  static bool IsPrimaryMissing(const absl::Status& status);
   // SET meridian.causality_token. 22023.
   absl::Status RequireToken(std::string_view token);
   // A CancelRequest with this session's key. True if something was running.

@@ -68,6 +68,8 @@ class Load:
                 acknowledged_at = now
             except psycopg.Error as error:
                 self.errors.append(error)
+                if connection is not None:
+                    connection.close()
                 connection = None
 
     def __enter__(self):
@@ -126,6 +128,21 @@ class TestFailover:
             waiting.join(20)
             assert done == [(2,)]
             assert connection.execute("SELECT id FROM t ORDER BY id").fetchall() == [(1,), (2,)]
+
+    def test_who_connects_meanwhile_waits_as_well(self, shop):
+        primary, replica = shop.shards[0], shop.replicas["s1"][0]
+        primary.stop(signal.SIGKILL)
+        connected = []
+        waiting = [threading.Thread(target=lambda zone=zone: connected.append(shop.connect(
+            options=f"-c TimeZone={zone}").execute("SHOW TimeZone").fetchone()[0]))
+            for zone in ("UTC", "Asia/Tokyo")]  # one start is known from before
+        for thread in waiting:
+            thread.start()
+        time.sleep(0.5)
+        promote(replica)
+        for thread in waiting:
+            thread.join(20)
+        assert sorted(connected) == ["Asia/Tokyo", "UTC"]
 
     def test_a_primary_that_comes_back_is_waited_for(self, shop):
         primary = shop.shards[0]
