@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "sharding/quote.h"
 #include "sharding/sql_status.h"
@@ -10,12 +11,26 @@
 namespace meridian {
 namespace {
 
-bool IsWholeKey(const std::vector<AssignedKey>& assigned, const MappedTable& table) {
-  return assigned.size() == table.key_columns.size() &&
-         std::all_of(table.key_columns.begin(), table.key_columns.end(), [&](const auto& column) {
-           return std::any_of(assigned.begin(), assigned.end(),
-                              [&](const AssignedKey& key) { return key.column == column; });
-         });
+// What every row's key is after the statement: its own values, and for columns that it does not set
+// what the conditions say. Empty: not known.
+std::vector<Operand> WholeKey(const KeySet& after, size_t columns) {
+  std::vector<Operand> key;
+  if (after.boxes().size() != 1) return key;
+  const KeySet::Box& box = after.boxes()[0];
+  for (size_t column = 0; column < columns; ++column) {
+    const auto found = std::find_if(box.begin(), box.end(), [&](const KeyCondition& condition) {
+      return condition.column == column && condition.op == KeyCondition::Op::kIn &&
+             condition.operands.size() == 1;
+    });
+    if (found == box.end()) return {};
+    key.push_back(found->operands[0]);
+  }
+  return key;
+}
+
+absl::Status RefuseMove(const std::string& why) {
+  return Refused("this UPDATE moves rows to another shard, and " + why,
+                 "Delete the rows and insert them anew, in one transaction.");
 }
 
 std::string WhyRowsStay(const Query& query, const Planning& planning, const RouteProgram& program) {
@@ -33,9 +48,6 @@ std::string WhyRowsStay(const Query& query, const Planning& planning, const Rout
   }
   if (target.mapped->name != target.table) return "its table is a partition";
   if (!target.relation->keeps_rows.empty()) return "its table " + target.relation->keeps_rows;
-  if (!IsWholeKey(program.assigned, *target.mapped)) {
-    return "does not set each column of the distribution key";
-  }
   if (planning.context.encoding != ClientEncoding::kUtf8) return "client_encoding is not UTF8";
   return {};
 }
@@ -54,11 +66,11 @@ std::vector<std::string> StoredColumns(const Relation& relation) {
 // in the count. A snapshot from before the statement would not show the change, so there nothing is
 // found either.
 std::string TakeSql(const std::string& table, const std::vector<std::string>& columns,
-                    const std::vector<AssignedKey>& key) {
+                    const std::vector<std::string>& key_columns) {
   std::string where;
-  for (size_t i = 0; i < key.size(); ++i) {
+  for (size_t i = 0; i < key_columns.size(); ++i) {
     where +=
-        fmt::format("{} OPERATOR(pg_catalog.=) ${} AND ", QuoteIdentifier(key[i].column), i + 1);
+        fmt::format("{} OPERATOR(pg_catalog.=) ${} AND ", QuoteIdentifier(key_columns[i]), i + 1);
   }
   return fmt::format(
       "DELETE FROM ONLY {0} WHERE {1}pg_catalog.current_setting('transaction_isolation') "
@@ -84,46 +96,54 @@ std::string PutSql(const std::string& table, const std::vector<std::string>& col
 
 void PlanMove(const Query& query, const std::string& why_not_sum, const Planning& planning,
               RouteProgram* program) {
-  const std::string why =
-      why_not_sum.empty() ? WhyRowsStay(query, planning, *program) : why_not_sum;
+  std::string why = why_not_sum.empty() ? WhyRowsStay(query, planning, *program) : why_not_sum;
+  std::vector<Operand> key;
+  if (why.empty()) {
+    key = WholeKey(program->references.back().keys,
+                   query.references[*query.target].mapped->key_columns.size());
+    if (key.empty()) why = "does not say what each column of their distribution key will be";
+  }
   if (!why.empty()) {
-    program->several_refusal = Refused("this UPDATE moves rows to another shard, and " + why,
-                                       "Delete the rows and insert them anew, in one transaction.");
+    program->several_refusal = RefuseMove(why);
     return;
   }
   const TableReference& target = query.references[*query.target];
   const std::string table =
       QuoteIdentifier(target.table.schema) + "." + QuoteIdentifier(target.table.name);
   const std::vector<std::string> columns = StoredColumns(*target.relation);
-  program->move = {TakeSql(table, columns, program->assigned), PutSql(table, columns)};
+  program->move = {std::move(key), TakeSql(table, columns, target.mapped->key_columns),
+                   PutSql(table, columns)};
 }
 
 absl::StatusOr<KeyMove> RunKeyMove(const RouteProgram& program, const ShardMap& map,
                                    const Values& values) {
   const ShardedReference& before = program.references[0];
   const ShardedReference& after = program.references[1];
+  const Distribution& distribution = map.distributions()[after.distribution];
+  KeyMove move{.from = {},
+               .to = {},
+               .take_sql = program.move->take_sql,
+               .key = {},
+               .put_sql = program.move->put_sql};
+  for (size_t i = 0; i < program.move->key.size(); ++i) {
+    const KeyType type = distribution.columns()[i].type;
+    const OperandValue value =
+        ReadOperand(program.move->key[i], type, values, program.standard_conforming_strings);
+    if (value.kind != OperandValue::Kind::kValue) {
+      return RefuseMove("only the server can tell what their distribution key will be");
+    }
+    move.key.push_back(FormatKey(type, value.value));
+  }
   const auto owners = [&](const ShardedReference& reference) {
-    return Owners(reference.keys, map.distributions()[reference.distribution], values,
-                  program.standard_conforming_strings);
+    return Owners(reference.keys, distribution, values, program.standard_conforming_strings);
   };
   const std::optional<ShardSet> from = owners(before);
   const std::optional<ShardSet> to = owners(after);
   if (!from.has_value() || !to.has_value() || !to->has_one()) {
     return absl::InternalError("an UPDATE that moves rows to several shards");
   }
-  KeyMove move{.from = *from,
-               .to = to->first(),
-               .take_sql = program.move->take_sql,
-               .key = {},
-               .put_sql = program.move->put_sql};
-  for (const AssignedKey& key : program.assigned) {
-    const OperandValue value =
-        ReadOperand(key.operand, key.type, values, program.standard_conforming_strings);
-    if (value.kind != OperandValue::Kind::kValue) {
-      return absl::InternalError("a key that is not known");
-    }
-    move.key.push_back(FormatKey(key.type, value.value));
-  }
+  move.from = *from;
+  move.to = to->first();
   return move;
 }
 

@@ -48,8 +48,9 @@ struct AssignedKey {
   Operand operand;
 };
 
-// An UPDATE that gives the same new key to all its rows; see KeyMove.
+// An UPDATE after which all its rows have the same key; see KeyMove.
 struct MovedRows {
+  std::vector<Operand> key;  // in the distribution's order
   std::string take_sql;
   std::string put_sql;
 };
@@ -91,8 +92,7 @@ struct RouteProgram {
   absl::Status several_refusal;
   // Keys that an UPDATE or MERGE gives to rows.
   std::vector<AssignedKey> assigned;
-  // Where they may change the shard: then `references` are the rows before and after, and
-  // `assigned` is the whole key, once.
+  // Where they may change the shard: then `references` are the rows before and after.
   std::optional<MovedRows> move;
   // Refused whatever the values and hints, where the map has several shards.
   absl::Status refusal;

@@ -16,6 +16,8 @@ CREATE TABLE moved (
     g char(5), h bytea, i uuid, j date, l time, m timetz, n timestamp, o timestamptz, p interval, q json,
     r jsonb, s integer[], t bigint[], u text[], x boolean, z integer NOT NULL DEFAULT 7 CHECK (z > 0),
     twice integer GENERATED ALWAYS AS (z * 2) STORED, number integer GENERATED ALWAYS AS IDENTITY);
+CREATE TABLE pairs (b text, v integer, a bigint, PRIMARY KEY (a, b));
+CREATE TABLE days (a bigint, d date, PRIMARY KEY (a, d));
 CREATE TABLE fires (k bigint PRIMARY KEY, v integer);
 CREATE TABLE parents (k bigint PRIMARY KEY, v integer);
 CREATE TABLE children (k bigint PRIMARY KEY REFERENCES parents);
@@ -47,6 +49,10 @@ def shop():
                 for statement in _TABLES.split(";\n"):
                     if statement.strip():
                         connection.execute(statement)
+        made.admin("CREATE DISTRIBUTION pairs COLUMN TYPES bigint HASH, text HASH SHARDS (s1, s2, s3)",
+                   "ALTER DISTRIBUTION pairs ATTACH TABLE pairs DISTRIBUTION KEY a, b",
+                   "CREATE DISTRIBUTION days COLUMN TYPES bigint HASH, date HASH SHARDS (s1, s2, s3)",
+                   "ALTER DISTRIBUTION days ATTACH TABLE days DISTRIBUTION KEY a, d")
         made.admin("CREATE DISTRIBUTION d COLUMN TYPES bigint HASH SHARDS (s1, s2, s3)",
                    *[f"ALTER DISTRIBUTION d ATTACH TABLE {table} DISTRIBUTION KEY k"
                      for table in _SHARDED])
@@ -182,7 +188,26 @@ def test_types_of_keys(shop, both, kind):
         before = to
 
 
+def test_keys_of_two_columns(shop, both):
+    """WHERE says what the column is that stays."""
+    for n in range(6):
+        run(both, f"INSERT INTO pairs VALUES ('x', 1, {n})")
+        for change in (f"a = {n + 10} WHERE a = {n} AND b = 'x'", f"b = 'it''s' WHERE a = {n + 10} AND b = 'x'",
+                       f"v = v + 1, a = {n + 20} WHERE b = 'it''s' AND v = 1 AND a = {n + 10}",
+                       f"a = {n + 30}, b = 'y' WHERE a = {n + 20} AND b = 'it''s'",
+                       f"b = 'it''s', a = {n + 40} WHERE a = {n + 30} AND b = 'y'", "a = 7 WHERE a = 8 AND b = NULL",
+                       f"a = {n + 39} WHERE a = {n + 40} AND b = 'it''s'"):
+            run(both, f"UPDATE pairs SET {change} RETURNING *", "SELECT * FROM pairs")
+        got = both.extended("UPDATE pairs SET a = $1 WHERE a = $2 AND b = $3 RETURNING v, a, b",
+                            [str(n + 50), str(n + 39), "it's"])
+        assert got.sqlstate is None
+        run(both, f"SELECT * FROM pairs WHERE a = {n + 50} AND b = 'it''s'")
+
+
 @pytest.mark.parametrize("sql, why", [
+    ("UPDATE pairs SET a = {to} WHERE b = 'it''s' AND a = 50 OR a = 51", "each column"),
+    ("UPDATE pairs SET a = {to} WHERE a = 50 AND b IN ('it''s', 'y')", "each column"),
+    ("UPDATE days SET a = {to} WHERE a = 1 AND d = 'today'", "only the server can tell"),
     ("UPDATE fires SET k = {to} WHERE k = 1", "triggers"),
     ("UPDATE parents SET k = {to} WHERE k = 1", "foreign keys"),
     ("UPDATE children SET k = {to} WHERE k = 1", "foreign keys"),
