@@ -1,6 +1,7 @@
 """UPDATE of the distribution key: the row moves to the shard of its new key, and the client cannot tell it
 from one PostgreSQL; or the statement is refused."""
 
+import random
 import threading
 
 import psycopg
@@ -337,6 +338,59 @@ def test_who_comes_after_a_move_finds_nothing(shop, both, to):
         first.commit()
         other.join(20)
         assert counts == [0]
+
+
+def test_a_row_that_does_not_belong_there(shop, both):
+    """It is not taken for one that has moved."""
+    for shard in shop.shards:
+        shard.execute("INSERT INTO by_integer VALUES (900, 9) ON CONFLICT DO NOTHING", shop.database)
+    connection = w.Wire("127.0.0.1", shop.proxy.port)
+    connection.login("app", "app", shop.database)
+    states = set()
+    for key in range(800, 806):
+        assert w.sqlstates(connection.query(f"INSERT INTO by_integer VALUES ({key}, 1)")) == []
+        states.update(w.sqlstates(connection.query(f"UPDATE by_integer SET k = 900 WHERE k = {key}")))
+        assert connection.rows(f"SELECT v FROM by_integer WHERE k = {key}") == [("1",)]
+    assert states == {"23505"}
+    # No row changes, but one would be taken.
+    states = {state for key in range(810, 816)
+              for state in w.sqlstates(connection.query(f"UPDATE by_integer SET k = 900 WHERE k = {key}"))}
+    assert states == {"0A000"}
+    connection.close()
+    for shard in shop.shards:
+        assert shard.execute("DELETE FROM by_integer WHERE k = 900 RETURNING v", shop.database) == [(9,)]
+
+
+def test_many_move_at_once(shop, both):
+    """No row is lost, doubled or misplaced."""
+    keys = range(1000, 1030)
+    with shop.connect() as connection:
+        for key in keys[:10]:
+            connection.execute(f"INSERT INTO by_integer VALUES ({key}, {key})")
+
+    def move(seed, states):
+        chance = random.Random(seed)
+        connection = w.Wire("127.0.0.1", shop.proxy.port)
+        connection.login("app", "app", shop.database)
+        for _ in range(100):
+            states += w.sqlstates(connection.query(
+                f"UPDATE by_integer SET k = {chance.choice(keys)} WHERE k = {chance.choice(keys)}")) or [None]
+        connection.close()
+
+    states = []
+    movers = [threading.Thread(target=move, args=(seed, states)) for seed in range(4)]
+    for mover in movers:
+        mover.start()
+    for mover in movers:
+        mover.join(60)
+    # 40P01: two that wait for each other, on one shard or on two.
+    assert len(states) == 400 and set(states) <= {None, "23505", "40P01"}
+    rows = sum((shard.execute("SELECT k, v FROM by_integer WHERE k >= 1000", shop.database)
+                for shard in shop.shards), [])
+    assert sorted(v for _, v in rows) == list(keys[:10])
+    with shop.connect() as connection:
+        for key, v in rows:
+            assert connection.execute(f"SELECT v FROM by_integer WHERE k = {key}").fetchall() == [(v,)]
 
 
 def test_too_many_bytes(shop, both):
