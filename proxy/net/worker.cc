@@ -34,6 +34,13 @@ ServerConnection* ConnectionOf(Server& server) {
   return static_cast<ServerConnection*>(server.handle);
 }
 
+bool IsIn(const NodeStates& nodes, const NodeAddress& address) {
+  return std::any_of(nodes.shards.begin(), nodes.shards.end(), [&](const ShardNodes& shard) {
+    return std::any_of(shard.nodes.begin(), shard.nodes.end(),
+                       [&](const NodeState& node) { return node.address == address; });
+  });
+}
+
 // The primaries in `nodes` that are none in `others`.
 std::vector<NodeAddress> PrimariesNotIn(const NodeStates& nodes, const NodeStates& others) {
   std::vector<NodeAddress> found;
@@ -307,9 +314,13 @@ void Worker::OnSnapshot(std::shared_ptr<const Snapshot> snapshot) {
     }
   }
   if (before->nodes == snapshot_->nodes) return;
-  // A node that is not the primary any more serves no statement; one that has become it says other
-  // things of itself to those who log in.
+  // A node that is not the primary any more serves no statement, unless it was taken from the map:
+  // then what runs may end. One that has become it says other things of itself to those who log in.
   for (const NodeAddress& node : PrimariesNotIn(*before->nodes, *snapshot_->nodes)) {
+    if (!IsIn(*snapshot_->nodes, node)) {
+      pools_->Retire(node);
+      continue;
+    }
     pools_->CutOff(node, {.sqlstate = std::string(sqlstate::kConnectionFailure),
                           .message = "node " + node.ToString() + " is not the primary any more",
                           .detail = {},
