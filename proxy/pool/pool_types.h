@@ -36,8 +36,7 @@ struct PoolProfile {
   // ParameterStatus of a fresh connection, in the server's order.
   std::vector<std::pair<std::string, std::string>> parameters;
   std::string search_path;  // the default of this user in this database
-  // The node was a replica (in_hot_standby, PostgreSQL 14 and later).
-  bool IsStandby() const;
+  bool standby = false;     // the node was a replica (in_hot_standby, PostgreSQL 14 and later)
 
   friend bool operator==(const PoolProfile&, const PoolProfile&) = default;
 };

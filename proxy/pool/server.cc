@@ -5,11 +5,6 @@
 
 namespace meridian {
 
-bool PoolProfile::IsStandby() const {
-  return std::find(parameters.begin(), parameters.end(),
-                   std::pair<std::string, std::string>("in_hot_standby", "on")) != parameters.end();
-}
-
 bool PreparedOnServer::Touch(uint64_t id) {
   const auto found = by_id_.find(id);
   if (found == by_id_.end()) return false;

@@ -237,6 +237,7 @@ absl::Status ServerLogin::OnParameterStatus(std::string_view body) {
   const std::string_view name = reader.String();
   const std::string_view value = reader.String();
   if (!reader.AtEnd()) return Violation("sends a malformed ParameterStatus");
+  if (name == "in_hot_standby") profile_.standby = value == "on";
   auto& parameters = profile_.parameters;
   const auto known = std::find_if(parameters.begin(), parameters.end(),
                                   [name](const auto& entry) { return entry.first == name; });

@@ -71,7 +71,7 @@ absl::StatusOr<Session::Participant*> Session::Acquire(ShardIndex shard) {
 // that is noticed. If not, it is given back; then the session waits, or acquire_error_ is set.
 bool Session::CheckIsPrimary(Participant& participant) {
   const PoolProfile* const profile = participant.server->pool.profile();
-  if (profile == nullptr || !profile->IsStandby()) {
+  if (profile == nullptr || !profile->standby) {
     primary_missing_since_us_ = 0;
     return true;
   }
@@ -212,6 +212,10 @@ absl::StatusOr<Session::Participant*> Session::Enlist(ShardIndex shard, Join joi
     auto acquired = access == Access::kReplica ? AcquireForRead(shard) : Acquire(shard);
     if (!acquired.ok() || *acquired == nullptr) return acquired;
     participant = *acquired;
+  }
+  if (access == Access::kReplica && participant->replica != nullptr && !participant->used) {
+    CountRead(ReadPlace::kReplica);
+    participant->replica->CountRead();
   }
   participant->used = true;
   SendPrelude(*participant, join);

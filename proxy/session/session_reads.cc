@@ -43,7 +43,9 @@ void Session::CountRead(ReadPlace place) {
 
 bool Session::ReadOnlyTransaction() const {
   if (const auto mode = transaction_.ReadOnly()) return *mode;
-  if (transaction_.local()->Find("transaction_read_only") != nullptr) return false;
+  for (const Settings* const set : {transaction_.local().get(), settings_.get()}) {
+    if (set->Find("transaction_read_only") != nullptr) return false;  // perhaps READ WRITE again
+  }
   const std::string* const by_default = settings_->Find("default_transaction_read_only");
   return by_default != nullptr && (*by_default == "on" || *by_default == "true");
 }
@@ -119,11 +121,7 @@ absl::StatusOr<Session::Participant*> Session::AcquireForRead(ShardIndex shard) 
     return nullptr;
   }
   Participant& participant = AddParticipant(shard, *server, samples);
-  if (StillQualifies(participant)) {
-    CountRead(ReadPlace::kReplica);
-    samples->CountRead();
-    return &participant;
-  }
+  if (StillQualifies(participant)) return &participant;
   GiveBack(participant);
   return AcquireInstead(shard, ReadPlace::kBehind);
 }

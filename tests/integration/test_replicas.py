@@ -388,9 +388,10 @@ class TestReadOnlyTransactions:
             connection.execute("BEGIN")
             assert connection.execute(IN_RECOVERY).fetchone()[0]
             connection.execute("COMMIT")
-            connection.execute("BEGIN READ WRITE")
-            assert not connection.execute(IN_RECOVERY).fetchone()[0]
-            connection.execute("COMMIT")
+            for begin in ("BEGIN READ WRITE", "BEGIN; SET LOCAL transaction_read_only = off"):
+                connection.execute(begin)
+                assert not connection.execute(IN_RECOVERY).fetchone()[0]
+                connection.execute("COMMIT")
 
     @pytest.mark.parametrize("statement, sqlstate", [
         ("UPDATE prefix SET v = 1 WHERE k = 1", "25006"),
