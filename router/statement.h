@@ -44,7 +44,7 @@ enum class Verb : uint8_t {
   kSavepoint,            // name
   kReleaseSavepoint,     // name
   kRollbackToSavepoint,  // name
-  kSetTransaction,       // SET TRANSACTION ...
+  kSetTransaction,       // SET TRANSACTION ...; SET transaction_isolation and its like: name, local
   kPrepareTransaction,
   kFinishPrepared,  // COMMIT PREPARED, ROLLBACK PREPARED
   // Session state

@@ -32,6 +32,7 @@ inline constexpr std::string_view kFeatureNotSupported = "0A000";
 inline constexpr std::string_view kInvalidParameterValue = "22023";
 inline constexpr std::string_view kNotNullViolation = "23502";
 inline constexpr std::string_view kActiveTransaction = "25001";
+inline constexpr std::string_view kSerializationFailure = "40001";
 inline constexpr std::string_view kNoActiveTransaction = "25P01";
 inline constexpr std::string_view kInFailedTransaction = "25P02";
 inline constexpr std::string_view kInvalidStatementName = "26000";

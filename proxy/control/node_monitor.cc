@@ -188,6 +188,7 @@ void NodeMonitor::NoteSample(Node& node, Lsn lsn, uint64_t asked_us) {
 }
 
 bool NodeMonitor::Note(Node& node, NodeState state) {
+  const std::lock_guard lock(mu_);
   const bool first = !std::exchange(node.checked, true);
   if (!first && node.state == state) return false;
   if (!state.reachable && (first || node.state.reachable)) {

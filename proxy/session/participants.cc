@@ -127,7 +127,9 @@ Session::Participant& Session::AddParticipant(ShardIndex shard, Server& server,
                                               std::shared_ptr<const NodeSamples> replica) {
   server.owner = this;
   if (replica != nullptr && server.first_sample == 0) server.first_sample = replica->started();
-  participants_.push_back({.shard = shard, .server = &server, .replica = std::move(replica)});
+  const bool has_needs = meridian_.read_consistency != ReadConsistency::kEventual;
+  participants_.push_back(
+      {.shard = shard, .server = &server, .replica = std::move(replica), .has_needs = has_needs});
   return participants_.back();
 }
 
@@ -310,8 +312,7 @@ ShardIndex Session::PreferredShard(const Statement& statement) const {
 //
 // Another client may have used the connection's sequences last, but for where this one has just
 // written, or keeps the connection.
-absl::Status Session::CheckRunnable(const Statement& statement,
-                                    const Participant& participant) const {
+absl::Status Session::CheckRunnable(const Statement& statement, const Participant& participant) {
   if (const absl::Status status = CheckOnReplica(statement, participant); !status.ok()) {
     return status;
   }

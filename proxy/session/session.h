@@ -153,6 +153,8 @@ class Session final : public ServerOwner, public PoolClient {
     bool used = false;                                     // something was sent
     bool has_written = false;                              // since it was noted in needs_
     std::shared_ptr<const NodeSamples> replica = nullptr;  // null: of the primary
+    // The replica was found to have what the session must find; not asked in eventual.
+    bool has_needs = false;
   };
 
   // Which servers may answer a statement.
@@ -266,7 +268,7 @@ class Session final : public ServerOwner, public PoolClient {
   // Where a statement goes that names no shard.
   ShardIndex PreferredShard(const Statement& statement) const;
   // Whether the statement may run there now.
-  absl::Status CheckRunnable(const Statement& statement, const Participant& participant) const;
+  absl::Status CheckRunnable(const Statement& statement, const Participant& participant);
 
   // --- session_reads.cc: reads from replicas
   Access AccessOf(const Statement& statement);
@@ -280,7 +282,8 @@ class Session final : public ServerOwner, public PoolClient {
   absl::StatusOr<Participant*> AcquireInstead(ShardIndex shard, ReadPlace why);
   bool AwaitReplica(ShardIndex shard);
   void NoteSeen(const Participant& participant);
-  absl::Status CheckOnReplica(const Statement& statement, const Participant& participant) const;
+  absl::Status CheckOnReplica(const Statement& statement, const Participant& participant);
+  static bool DoesOtherwiseOnReplica(const Statement& statement);
   Progress ShowCausalityToken(absl::StatusOr<std::string>* tag);
   bool AwaitSample(ShardIndex shard);
 
@@ -377,7 +380,7 @@ class Session final : public ServerOwner, public PoolClient {
   void Confirm(const std::string& name);
 
   // --- session_fanout.cc
-  absl::Status CheckFanout(const Statement& statement, const Decision& decision) const;
+  absl::Status CheckFanout(const Statement& statement, const Decision& decision);
   Progress EnlistAll(const ShardSet& shards, absl::Status* error, Access access = Access::kPrimary);
   Progress ReadyAll(const Statement& statement, const Decision& decision, absl::Status* error);
   Progress StartFanout(const Unit& unit, const Decision& decision);

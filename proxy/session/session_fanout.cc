@@ -114,7 +114,7 @@ absl::Status CannotRunAgain(const Statement& statement) {
 
 }  // namespace
 
-absl::Status Session::CheckFanout(const Statement& statement, const Decision& decision) const {
+absl::Status Session::CheckFanout(const Statement& statement, const Decision& decision) {
   const bool defines = statement.verb == Verb::kDdl || statement.verb == Verb::kMaintenance;
   if (!defines) {
     if (const absl::Status status = CheckIsolation(); !status.ok()) return status;

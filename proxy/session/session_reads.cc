@@ -43,9 +43,7 @@ void Session::CountRead(ReadPlace place) {
 
 bool Session::ReadOnlyTransaction() const {
   if (const auto mode = transaction_.ReadOnly()) return *mode;
-  for (const Settings* const set : {transaction_.local().get(), settings_.get()}) {
-    if (set->Find("transaction_read_only") != nullptr) return false;  // perhaps READ WRITE again
-  }
+
   const std::string* const by_default = settings_->Find("default_transaction_read_only");
   return by_default != nullptr && (*by_default == "on" || *by_default == "true");
 }
@@ -156,7 +154,8 @@ void Session::NoteSeen(const Participant& participant) {
   const bool reads = meridian_.read_consistency == ReadConsistency::kMonotonic;
   if (!participant.has_written && !(reads && participant.used)) return;
   if (needs_ == nullptr) needs_ = std::make_unique<ReadNeeds>();
-  if (participant.replica != nullptr) {
+  // One that was chosen without regard to what is needed may lack it: the primary has all of both.
+  if (participant.replica != nullptr && participant.has_needs) {
     needs_->NoteReplica(participant.shard, participant.replica, participant.server->id);
     return;
   }
@@ -217,16 +216,35 @@ bool Session::AwaitSample(ShardIndex shard) {
   return true;
 }
 
-// Where a transaction reads on a replica, it must not do there what a primary would do otherwise.
-// What cannot be done in a read-only transaction fails there as well, in PostgreSQL's own words.
-absl::Status Session::CheckOnReplica(const Statement& statement,
-                                     const Participant& participant) const {
+// Where a transaction reads on a replica, it must not do there what a primary would do otherwise;
+// what cannot be done in a read-only transaction fails there as well, in PostgreSQL's own words.
+// And the replica must have what is asked of it by now, which may be more than when it was chosen.
+absl::Status Session::CheckOnReplica(const Statement& statement, const Participant& participant) {
   if (participant.replica == nullptr) return absl::OkStatus();
-  const absl::Status refused =
-      Refused("this statement needs the primary, but its transaction reads on a replica",
-              "SET meridian.read_consistency = 'strong' before the transaction.");
-  if (statement.pin != PinReason::kNone) return refused;
-  if (!statement.differs_on_replica) return absl::OkStatus();
+  if (DoesOtherwiseOnReplica(statement)) {
+    return Refused("this statement needs the primary, but its transaction reads on a replica",
+                   "SET meridian.read_consistency = 'strong' before the transaction.");
+  }
+  const bool reads = statement.reads_tables || statement.verb == Verb::kDeclareCursor;
+  if (!participant.in_transaction || !reads) return absl::OkStatus();
+  if (meridian_.read_consistency == ReadConsistency::kStrong) {
+    return Refused("meridian.read_consistency is 'strong', but the transaction reads on a replica",
+                   "Set it before the transaction.");
+  }
+  const ShardNodes* const nodes = host_.NodesOf(participant.shard);
+  if (nodes != nullptr && Qualifies(participant.shard, *nodes, *participant.replica,
+                                    participant.server->id, participant.server->first_sample)) {
+    return absl::OkStatus();
+  }
+  return SqlStatus(sqlstate::kSerializationFailure,
+                   "the replica that this transaction reads on does not have what the session must "
+                   "find by now",
+                   "Run the transaction again.");
+}
+
+bool Session::DoesOtherwiseOnReplica(const Statement& statement) {
+  if (statement.pin != PinReason::kNone) return true;
+  if (!statement.differs_on_replica) return false;
   switch (statement.verb) {
     case Verb::kSelect:
     case Verb::kCopyOut:
@@ -237,9 +255,9 @@ absl::Status Session::CheckOnReplica(const Statement& statement,
     case Verb::kDeclareCursor:
     case Verb::kExplain:
     case Verb::kOther:
-      return refused;
+      return true;
     default:
-      return absl::OkStatus();
+      return false;
   }
 }
 

@@ -103,10 +103,13 @@ void Session::OnReplicaClosed(const NodeSamples& replica) {
 void Session::RunOnPrimary() {
   const std::unique_ptr<Retry> retry = std::move(retry_);
   avoid_replicas_ = true;
+  // As when idle, but this is no moment for a drain to end the session.
+  active_ = nullptr;
+  portals_.clear();
+  unnamed_portal_ = {};
+  ReleaseParticipants(false);
   inbox_.insert(inbox_used_, retry->input);
   stalled_ = true;
-  OnIdle();  // gives the replica back
-  if (closing_) return;
   for (Unplaced& unplaced : retry->unplaced) {
     batch_open_ = true;
     if (!unplaced.local && !unplaced.name.empty()) unconfirmed_.push_back(unplaced.name);

@@ -44,6 +44,16 @@ std::string_view TagOf(const Statement& statement) {
   }
 }
 
+// What PostgreSQL calls it when it warns that it has no effect outside of a transaction block;
+// empty: it does not warn (SET transaction_isolation, which lasts for the statement alone).
+std::string_view OutsideOfTransaction(const Statement& statement) {
+  if (statement.local) return "SET LOCAL";
+  if (SetsConstraints(statement)) return TagOf(statement);
+  return statement.verb == Verb::kSetTransaction && statement.name.starts_with("transaction_")
+             ? ""
+             : "SET TRANSACTION";
+}
+
 }  // namespace
 
 // Failed by the proxy (a refused statement) while the servers' transactions are still good.
@@ -231,11 +241,10 @@ Session::Progress Session::RunInTransaction(const Statement& statement, std::str
                                             absl::StatusOr<std::string>* tag) {
   const bool open = transaction_.open() && !transaction_.implicit();
   if (!open && (statement.verb == Verb::kSet || statement.verb == Verb::kSetTransaction)) {
-    const std::string_view what = statement.verb == Verb::kSet ? "SET LOCAL"
-                                  : SetsConstraints(statement) ? TagOf(statement)
-                                                               : "SET TRANSACTION";
-    Warn(sqlstate::kNoActiveTransaction,
-         std::string(what) + " can only be used in transaction blocks");
+    if (const std::string_view what = OutsideOfTransaction(statement); !what.empty()) {
+      Warn(sqlstate::kNoActiveTransaction,
+           std::string(what) + " can only be used in transaction blocks");
+    }
     *tag = std::string(TagOf(statement));
     return Progress::kDone;
   }

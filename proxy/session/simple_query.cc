@@ -271,7 +271,8 @@ Session::Progress Session::RunDecided(const Unit& unit, const Decision& decision
   if (transaction_.implicit() && script_ == nullptr) {
     // It was to run on several shards when it began to wait for them.
     return RefuseUnit(
-        SqlStatus("40001", "the shard map has changed while the statement waited", "Run it again."),
+        SqlStatus(sqlstate::kSerializationFailure,
+                  "the shard map has changed while the statement waited", "Run it again."),
         unit.final);
   }
   const ShardIndex shard =

@@ -9,7 +9,6 @@ namespace meridian {
 namespace {
 
 constexpr std::string_view kLockNotAvailable = "55P03";
-constexpr std::string_view kSerializationFailure = "40001";
 constexpr std::string_view kInvalidSchemaName = "3F000";
 
 constexpr char kLock[] =
@@ -62,7 +61,7 @@ void SnapshotGate::OnError(SqlError error) {
   }
   if (error_) return;
   if (error.sqlstate == kLockNotAvailable) {
-    error = {.sqlstate = std::string(kSerializationFailure),
+    error = {.sqlstate = std::string(sqlstate::kSerializationFailure),
              .message = "could not take snapshots of all shards that belong together",
              .detail = "A transaction on several shards is being committed all the time.",
              .hint =

@@ -85,6 +85,7 @@ std::string Transaction::Characteristics() const {
 
 std::optional<bool> Transaction::ReadOnly() const {
   const std::string text = Characteristics();
+  if (text.find("transaction_read_only") != std::string::npos) return false;  // perhaps
   const size_t only = text.rfind("read only");
   const size_t write = text.rfind("read write");
   if (only == std::string::npos && write == std::string::npos) return std::nullopt;

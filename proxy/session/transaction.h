@@ -55,7 +55,7 @@ class Transaction {
   bool replays() const { return !state_->replay.empty(); }
   // The isolation level that its own words ask for, in lower case ("serializable"...); empty: none.
   std::string IsolationLevel() const;
-  // Whether its own words make it READ ONLY, or READ WRITE; nullopt: they do not say.
+  // Whether its own words make it READ ONLY, or perhaps READ WRITE; nullopt: they do not say.
   std::optional<bool> ReadOnly() const;
   // BEGIN and the replay, as the text of one Query.
   std::string JoinText() const;

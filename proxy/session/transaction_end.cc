@@ -14,7 +14,6 @@ namespace {
 
 constexpr std::string_view kUniqueViolation = "23505";
 constexpr std::string_view kInvalidSchemaName = "3F000";
-constexpr std::string_view kSerializationFailure = "40001";
 
 }  // namespace
 
@@ -259,7 +258,7 @@ SqlError TransactionEnd::NotTold(const Branch& branch, const std::string& reason
 SqlError TransactionEnd::NotReady(const Branch& branch, const SqlError& reason) {
   if (branch.lead && reason.sqlstate == kUniqueViolation &&
       reason.message.find("decisions_pkey") != std::string::npos) {
-    return {.sqlstate = std::string(kSerializationFailure),
+    return {.sqlstate = std::string(sqlstate::kSerializationFailure),
             .message =
                 "the transaction was rolled back by the recovery, since its COMMIT took too long",
             .detail = {},

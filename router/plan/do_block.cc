@@ -118,7 +118,16 @@ DoBlock ReadDoBlock(std::string_view body, const Planning& planning) {
   return BlockReader(body, planning).Read();
 }
 
+bool IsTransactionSetting(std::string_view name) {
+  for (const std::string_view setting :
+       {"transaction_isolation", "transaction_read_only", "transaction_deferrable"}) {
+    if (EqualsIgnoreCase(name, setting)) return true;
+  }
+  return false;
+}
+
 bool IsRoutingSetting(std::string_view name) {
+  if (IsTransactionSetting(name)) return true;
   constexpr std::string_view kOwn = "meridian.";
   if (EqualsIgnoreCase(name.substr(0, kOwn.size()), kOwn)) return true;
   for (const std::string_view setting :

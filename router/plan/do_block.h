@@ -19,5 +19,7 @@ DoBlock ReadDoBlock(std::string_view body, const Planning& planning);
 // Whether the meaning or the place of later statements depends on the setting, so that a server
 // must not change it unseen. Settings of Meridian's own (meridian.*) are.
 bool IsRoutingSetting(std::string_view name);
+// transaction_isolation and its like: of the current transaction, however they are set.
+bool IsTransactionSetting(std::string_view name);
 
 }  // namespace meridian

@@ -87,6 +87,7 @@ void PlanSetConfig(const SelectView& select, const Query& query, Planning* plann
   const ConstView name(arguments[0]);
   const ConstView setting(arguments[1]);
   if (!name.is_string() || !setting.is_string() || !ConstView(arguments[2]).is_boolean()) return;
+  if (IsTransactionSetting(name.text())) return;  // SET gives no row, so it is no substitute
   planning->depends_on_literals = true;
   statement->verb = Verb::kSet;
   statement->writes = false;

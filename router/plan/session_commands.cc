@@ -6,6 +6,7 @@
 #include "router/copy/copy_spec.h"
 #include "router/lex/scanner.h"
 #include "router/parse/views.h"
+#include "router/plan/do_block.h"
 #include "router/plan/plan.h"
 #include "router/plan/program.h"
 #include "router/plan/query.h"
@@ -166,6 +167,8 @@ class SessionPlanner {
       for (const Node argument : set.arguments()) {
         if (!AddArgument(argument)) return PlanOpaqueSetting();
       }
+      // Whether LOCAL or not, it is of the transaction.
+      if (IsTransactionSetting(statement_.name)) statement_.verb = Verb::kSetTransaction;
     }
   }
 

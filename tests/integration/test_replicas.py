@@ -418,6 +418,50 @@ class TestReadOnlyTransactions:
                 assert raised.value.sqlstate == sqlstate, raised.value
             connection.execute("ROLLBACK")
 
+    def test_what_was_written_is_found_though_an_old_replica_was_read_since(self, shop):
+        """In eventual a replica was read that lacks it: that must not count as having seen it."""
+        for replica in shop.replicas["s1"]:
+            replica.execute("SELECT pg_wal_replay_pause()")
+        try:
+            with connect_at(shop, "eventual") as connection:
+                connection.execute("UPDATE prefix SET v = 4711")
+                connection.execute("BEGIN READ ONLY")
+                row = connection.execute("SELECT pg_is_in_recovery(), v FROM prefix").fetchone()
+                assert row[0] and row[1] != 4711
+                connection.execute("SET meridian.read_consistency = 'monotonic'")
+                connection.execute("COMMIT")
+                for _ in range(10):
+                    assert connection.execute("SELECT v FROM prefix").fetchone() == (4711,)
+                    time.sleep(0.1)
+        finally:
+            for replica in shop.replicas["s1"]:
+                replica.execute("SELECT pg_wal_replay_resume()")
+
+    def test_more_is_asked_for_than_the_replica_has(self, shop):
+        for replica in shop.replicas["s1"]:
+            replica.execute("SELECT pg_wal_replay_pause()")
+        try:
+            with connect_strong(shop) as writer:
+                writer.execute("UPDATE prefix SET v = 4712")
+                token = writer.execute("SHOW meridian.causality_token").fetchone()[0]
+            for ask in ("SET meridian.read_consistency = 'strong'",
+                        "SET LOCAL meridian.read_consistency = 'strong'",
+                        "SET meridian.read_consistency = 'bounded'",
+                        f"SET meridian.read_consistency = 'monotonic';"
+                        f"SET meridian.causality_token = '{token}'"):
+                with connect_at(shop, "eventual") as connection:
+                    connection.execute("BEGIN READ ONLY")
+                    assert connection.execute("SELECT pg_is_in_recovery() FROM prefix").fetchone()[0]
+                    connection.execute(ask)
+                    time.sleep(STALENESS_SECONDS + 0.3)
+                    with pytest.raises(psycopg.Error) as raised:
+                        connection.execute("SELECT v FROM prefix")
+                    assert raised.value.sqlstate in ("0A000", "40001"), raised.value
+                    connection.execute("ROLLBACK")
+        finally:
+            for replica in shop.replicas["s1"]:
+                replica.execute("SELECT pg_wal_replay_resume()")
+
     def test_serializable_and_repeatable_read_are_as_before(self, shop):
         with connect_at(shop, "eventual") as connection:
             for level in ("SERIALIZABLE", "REPEATABLE READ"):
