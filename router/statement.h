@@ -38,13 +38,13 @@ enum class Verb : uint8_t {
   kDdl,
   kMaintenance,  // VACUUM, ANALYZE, REINDEX, CLUSTER, CHECKPOINT, ... CONCURRENTLY
   // Transactions
-  kBegin,
+  kBegin,  // arguments
   kCommit,
   kRollback,
   kSavepoint,            // name
   kReleaseSavepoint,     // name
   kRollbackToSavepoint,  // name
-  kSetTransaction,       // SET TRANSACTION ...; SET transaction_isolation and its like: name, local
+  kSetTransaction,       // name, arguments, local; also SET transaction_isolation and its like
   kPrepareTransaction,
   kFinishPrepared,  // COMMIT PREPARED, ROLLBACK PREPARED
   // Session state
@@ -130,7 +130,7 @@ struct Statement : RefCounted {
   // The object of a session command, folded as PostgreSQL folds it; see Verb.
   std::string name;
   // SET: the values as PostgreSQL would read them (strings unquoted, numbers as written). SET
-  // SESSION CHARACTERISTICS: names of settings and values by turns.
+  // SESSION CHARACTERISTICS, BEGIN, SET TRANSACTION: names of settings and values by turns.
   std::vector<std::string> arguments;
   // Where `name` stands (quotes included), and the statement inside PREPARE ... AS and EXPLAIN, in
   // the whole text. PREPARE: `body` is that statement; its literals are those of the text that lie

@@ -308,27 +308,24 @@ void ClientConnection::StartSession() {
 void ClientConnection::BeginStart() {
   auto pool = worker_.PoolFor(login_database_, login_user_, ShardMap::kDefaultShard);
   if (!pool.ok()) {
-    FinishStart(pool.status(), {}, nullptr);
+    FinishStart(pool.status(), nullptr, nullptr);
     return;
   }
   // In session mode the client has its server from the start: BackendKeyData tells its PID.
   const bool keep_server = PoolModeOfLogin() == PoolMode::kSession;
   const auto* known = worker_.FindStart(**pool, *startup_settings_);
   if (known != nullptr && !keep_server) {
-    FinishStart(known->parameters, known->search_path, nullptr);
+    FinishStart(*known, *pool, nullptr);
     return;
   }
   login_.reset();
   start_ = std::make_unique<SessionStart>(
       worker_.pools(), **pool, startup_settings_, keep_server,
-      [this, chosen = *pool](absl::StatusOr<ParameterList> parameters,
-                             const std::string& search_path, Server* server) {
+      [this, chosen = *pool](const absl::StatusOr<ParameterList>& parameters, Server* server) {
         worker_.MarkDirty(*this);
-        if (parameters.ok()) {
-          worker_.RememberStart(*chosen, *startup_settings_, {*parameters, search_path});
-        }
+        if (parameters.ok()) worker_.RememberStart(*chosen, *startup_settings_, *parameters);
         const std::unique_ptr<SessionStart> finished = std::move(start_);
-        FinishStart(parameters, search_path, server);
+        FinishStart(parameters, chosen, server);
       });
   start_->Begin();
 }
@@ -361,7 +358,7 @@ void ClientConnection::OnNodesMayHaveChanged() {
 }
 
 void ClientConnection::FinishStart(const absl::StatusOr<ParameterList>& parameters,
-                                   const std::string& search_path, Server* server) {
+                                   const Pool* pool, Server* server) {
   login_.reset();
   if (!parameters.ok() && AwaitPrimary(parameters.status())) return;
   if (!parameters.ok()) {
@@ -380,18 +377,14 @@ void ClientConnection::FinishStart(const absl::StatusOr<ParameterList>& paramete
   if (server != nullptr) pid_ = server->backend_pid;
   Greet(*parameters);
   stream_.Flush(login_out_);
-  session_ = std::make_unique<Session>(
-      worker_,
-      SessionIdentity{.client_id = id_,
-                      .pid = pid(),
-                      .user = login_user_,
-                      .database = login_database_,
-                      .default_search_path = search_path,
-                      .default_client_encoding = encoding_name,
-                      .default_conforming_strings =
-                          ReportedValue(*parameters, "standard_conforming_strings", "on") == "on",
-                      .pool_mode = PoolModeOfLogin()},
-      startup_settings_, startup_meridian_);
+  session_ = std::make_unique<Session>(worker_,
+                                       SessionIdentity{.client_id = id_,
+                                                       .pid = pid(),
+                                                       .user = login_user_,
+                                                       .database = login_database_,
+                                                       .defaults = pool->defaults(),
+                                                       .pool_mode = PoolModeOfLogin()},
+                                       startup_settings_, startup_meridian_);
   session_->handle = this;
   if (startup_token_ != nullptr) session_->RequireToken(*startup_token_).IgnoreError();  // was read
   stats_ = &worker_.StatsOf(login_database_);

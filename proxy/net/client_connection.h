@@ -70,8 +70,8 @@ class ClientConnection final : public StreamOwner {
   void BeginStart();
   bool AwaitPrimary(const absl::Status& why);
   PoolMode PoolModeOfLogin() const;
-  // `server`: the session's from now on; nullptr: none.
-  void FinishStart(const absl::StatusOr<ParameterList>& parameters, const std::string& search_path,
+  // `pool`: that of the login; `server`: the session's from now on, nullptr: none.
+  void FinishStart(const absl::StatusOr<ParameterList>& parameters, const Pool* pool,
                    Server* server);
   void EndAfterWrite();
   void Greet(const ParameterList& parameters);

@@ -274,8 +274,7 @@ void Worker::Drain(const SqlError& reason) {
 
 const SqlContext& Worker::DefaultContext() {
   const Settings& none = *settings_.Empty();
-  return contexts_.Of({}, {.search_path = "\"$user\", public", .client_encoding = "UTF8"}, none,
-                      none);
+  return contexts_.Of({}, *settings_.Intern({{"search_path", "\"$user\", public"}}), none, none);
 }
 
 bool Worker::KillClient(uint64_t id) {
@@ -352,14 +351,15 @@ void Worker::SetPaused(const std::vector<NodeAddress>& nodes, bool paused) {
   }
 }
 
-const Worker::StartAnswer* Worker::FindStart(const Pool& pool, const Settings& settings) const {
-  const auto found = starts_.find({&pool, &settings});
+const ParameterList* Worker::FindStart(const Pool& pool, const Settings& settings) const {
+  const auto found = starts_.find({&pool, pool.profile_version(), &settings});
   return found == starts_.end() ? nullptr : &found->second.second;
 }
 
-void Worker::RememberStart(const Pool& pool, const Settings& settings, StartAnswer answer) {
+void Worker::RememberStart(const Pool& pool, const Settings& settings, ParameterList answer) {
   if (starts_.size() >= kStartAnswersMax) starts_.clear();
-  starts_[{&pool, &settings}] = {Ref<const Settings>(&settings), std::move(answer)};
+  starts_[{&pool, pool.profile_version(), &settings}] = {Ref<const Settings>(&settings),
+                                                         std::move(answer)};
 }
 
 void Worker::RememberKeys(const std::string& user, const ScramKeys& keys) {

@@ -95,12 +95,8 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   void SetPaused(const std::vector<NodeAddress>& nodes, bool paused);
 
   // What was told to clients that started with the same settings in the same pool.
-  struct StartAnswer {
-    ParameterList parameters;
-    std::string search_path;
-  };
-  const StartAnswer* FindStart(const Pool& pool, const Settings& settings) const;
-  void RememberStart(const Pool& pool, const Settings& settings, StartAnswer answer);
+  const ParameterList* FindStart(const Pool& pool, const Settings& settings) const;
+  void RememberStart(const Pool& pool, const Settings& settings, ParameterList answer);
   absl::StatusOr<Pool*> PoolFor(const std::string& database, const std::string& user,
                                 ShardIndex shard);
   Pool& PoolAt(const NodeAddress& node, const std::string& database, const std::string& user,
@@ -188,8 +184,9 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   std::unique_ptr<ServerPools> pools_;
   std::shared_ptr<const Snapshot> snapshot_;
   std::map<std::string, ScramKeys> keys_;  // by user
-  std::map<std::pair<const Pool*, const Settings*>, std::pair<Ref<const Settings>, StartAnswer>>
-      starts_;
+  using StartKey =
+      std::tuple<const Pool*, uint64_t, const Settings*>;  // with the profile's version
+  std::map<StartKey, std::pair<Ref<const Settings>, ParameterList>> starts_;
 
   std::map<uint64_t, std::unique_ptr<ClientConnection>> clients_;
   std::map<std::pair<std::string, std::string>, UserPools> user_pools_;  // database, user

@@ -94,8 +94,12 @@ void NodePool::OnLoginDone(Server& server, std::string_view rest) {
   PoolProfile profile = login->TakeProfile();
   // Its defaults have changed since the others logged in (ALTER ROLE ... SET, a reload): two
   // connections of a pool must not answer differently.
-  if (profile_ && *profile_ != profile) RetireLoggedIn();
-  profile_ = std::move(profile);
+  if (profile_ != profile) {
+    if (profile_) RetireLoggedIn();
+    profile_ = std::move(profile);
+    defaults_ = context_.settings.Intern(profile_->defaults);
+    ++profile_version_;
+  }
   if (login->password_is(credentials_)) derived_ = login->derived();
   server.backend_pid = login->backend_pid();
   server.cancel_secret = login->cancel_secret();

@@ -35,8 +35,10 @@ struct ServerCredentials {
 struct PoolProfile {
   // ParameterStatus of a fresh connection, in the server's order.
   std::vector<std::pair<std::string, std::string>> parameters;
-  std::string search_path;  // the default of this user in this database
-  bool standby = false;     // the node was a replica (in_hot_standby, PostgreSQL 14 and later)
+  // What a fresh connection has of the settings that decide what statements mean and how
+  // transactions run (ServerLogin): the defaults of this user in this database.
+  std::vector<std::pair<std::string, std::string>> defaults;
+  bool standby = false;  // the node was a replica (in_hot_standby, PostgreSQL 14 and later)
 
   friend bool operator==(const PoolProfile&, const PoolProfile&) = default;
 };

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "proxy/auth/scram_server.h"
 #include "proxy/pool/md5_password.h"
@@ -19,6 +20,12 @@ namespace {
 constexpr size_t kParametersMax = 256;
 constexpr size_t kCancelSecretBytesMax = 256;
 constexpr size_t kMd5SaltBytes = 4;
+
+// What a session must know of a server's defaults: those to be asked for, and those that every
+// server reports.
+constexpr std::string_view kAskedDefaults[] = {"search_path", "default_transaction_isolation",
+                                               "default_transaction_read_only"};
+constexpr std::string_view kReportedDefaults[] = {"client_encoding", "standard_conforming_strings"};
 
 }  // namespace
 
@@ -89,7 +96,7 @@ absl::StatusOr<ServerLogin::Next> ServerLogin::OnWhole(char type, std::string_vi
       break;
     case wire::kRowDescription:
     case wire::kCommandComplete:
-      if (state_ == State::kSearchPath) break;
+      if (state_ == State::kDefaults) break;
       [[fallthrough]];
     default:
       status = Violation("sends what does not belong to a login");
@@ -230,7 +237,7 @@ absl::StatusOr<ServerLogin::Next> ServerLogin::OnMd5(std::string_view salt, std:
 }
 
 absl::Status ServerLogin::OnParameterStatus(std::string_view body) {
-  if (state_ != State::kParameters && state_ != State::kSearchPath) {
+  if (state_ != State::kParameters && state_ != State::kDefaults) {
     return Violation("sends parameters before the authentication");
   }
   wire::ByteReader reader(body);
@@ -265,28 +272,47 @@ absl::Status ServerLogin::OnBackendKeyData(std::string_view body) {
 }
 
 absl::Status ServerLogin::OnDataRow(std::string_view body) {
-  if (state_ != State::kSearchPath || has_path_) {
+  if (state_ != State::kDefaults || !profile_.defaults.empty()) {
     return Violation("sends a row that does not belong to a login");
   }
   wire::ByteReader reader(body);
-  const uint16_t columns = reader.U16();
-  const uint32_t size = reader.U32();
-  const std::string_view value = reader.Bytes(size);
-  if (columns != 1 || !reader.AtEnd()) return Violation("does not tell its search_path");
-  profile_.search_path = std::string(value);
-  has_path_ = true;
-  return absl::OkStatus();
+  bool complete = reader.U16() == std::size(kAskedDefaults);
+  for (const std::string_view name : kAskedDefaults) {
+    const uint32_t size = reader.U32();
+    profile_.defaults.emplace_back(name, reader.Bytes(size));
+  }
+  complete = complete && reader.AtEnd();
+  return complete ? absl::OkStatus() : Violation("does not tell its defaults");
+}
+
+std::string_view ServerLogin::DefaultsQuery() {
+  static const std::string kQuery = [] {
+    std::string sql = "SELECT";
+    for (const std::string_view name : kAskedDefaults) {
+      fmt::format_to(std::back_inserter(sql), "{} pg_catalog.current_setting('{}')",
+                     sql.size() > 6 ? "," : "", name);
+    }
+    return sql;
+  }();
+  return kQuery;
 }
 
 absl::StatusOr<ServerLogin::Next> ServerLogin::OnReadyForQuery(std::string_view body,
                                                                std::string& out) {
   if (body.size() != 1 || body[0] != wire::kIdle) return Violation("is not ready after the login");
   if (state_ == State::kParameters) {
-    wire::AppendQuery(out, "SELECT pg_catalog.current_setting('search_path')");
-    state_ = State::kSearchPath;
+    wire::AppendQuery(out, DefaultsQuery());
+    state_ = State::kDefaults;
     return Next::kMore;
   }
-  if (state_ != State::kSearchPath || !has_path_) return Violation("is ready before its time");
+  if (state_ != State::kDefaults || profile_.defaults.empty()) {
+    return Violation("is ready before its time");
+  }
+  for (const auto& parameter : profile_.parameters) {
+    if (std::count(std::begin(kReportedDefaults), std::end(kReportedDefaults), parameter.first)) {
+      profile_.defaults.push_back(parameter);
+    }
+  }
   state_ = State::kDone;
   return Next::kDone;
 }

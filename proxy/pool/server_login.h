@@ -6,7 +6,7 @@
 //                                              cleartext)
 //                                              <-  AuthenticationOk, ParameterStatus...,
 //                                                  BackendKeyData, ReadyForQuery
-//   Query SELECT current_setting('search_path') ->
+//   Query SELECT current_setting(...), ...      ->
 //                                              <-  its answer
 //
 // The server is input from outside: whatever it sends is an error at worst, and its share of memory
@@ -63,6 +63,9 @@ class ServerLogin {
   // The keys that were derived during or before this login, to be kept.
   const std::optional<ScramKeys>& derived() const { return derived_; }
 
+  // What asks for the defaults that no ParameterStatus tells.
+  static std::string_view DefaultsQuery();
+
   // After kDone.
   PoolProfile TakeProfile() { return std::move(profile_); }
   uint32_t backend_pid() const { return backend_pid_; }
@@ -77,7 +80,7 @@ class ServerLogin {
     kScramProved,     // the server knows the password, too
     kPasswordSent,
     kParameters,  // after AuthenticationOk
-    kSearchPath,  // the query was sent
+    kDefaults,    // DefaultsQuery was sent
     kDone,
   };
 
@@ -104,9 +107,8 @@ class ServerLogin {
   std::optional<ScramKeys> derived_;
   State state_ = State::kAuthentication;
   std::optional<ScramClient> scram_;
-  size_t bytes_ = 0;       // received
-  std::string row_;        // the chunks of a DataRow
-  bool has_path_ = false;  // profile_.search_path was filled
+  size_t bytes_ = 0;  // received
+  std::string row_;   // the chunks of a DataRow
   PoolProfile profile_;
   uint32_t backend_pid_ = 0;
   std::string cancel_secret_;

@@ -78,11 +78,17 @@ class Pool {
   virtual PoolStats Stats(uint64_t now_us) const = 0;
   // nullptr until the first login of this pool has succeeded.
   const PoolProfile* profile() const { return profile_ ? &*profile_ : nullptr; }
+  // profile()->defaults; null until then.
+  const Ref<const Settings>& defaults() const { return defaults_; }
+  // Grows when a login tells of another profile than the one before.
+  uint64_t profile_version() const { return profile_version_; }
 
  protected:
   PoolKey key_;
   ShardMetrics& metrics_;
   std::optional<PoolProfile> profile_;
+  Ref<const Settings> defaults_;
+  uint64_t profile_version_ = 0;
 };
 
 class ServerPools {

@@ -235,15 +235,16 @@ void Session::SendPrelude(Participant& participant, Join join) {
           : joins) {
     OwnSequenceValues(participant);
   }
-  if (server.settings.get() != settings_.get()) {
-    const std::string sql = SettingsChangeSql(*server.settings, *settings_);
+  const Ref<const Settings> wanted = SettingsFor(server);
+  if (server.settings.get() != wanted.get()) {
+    const std::string sql = SettingsChangeSql(*server.settings, *wanted);
     if (!sql.empty()) {
       server.SendQuery(sql);
       pending_.Add(wire::kQuery, Pending::Show::kSwallow, Pending::Purpose::kSettings);
       active_ = &server;
       host_.metrics().settings_replays.Add();
     }
-    server.settings = settings_;
+    server.settings = wanted;
   }
   if (joins) {
     server.SendQuery(transaction_.JoinText());

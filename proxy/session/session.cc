@@ -425,12 +425,7 @@ absl::StatusOr<RouteHints> Session::Hints() const {
 const SqlContext& Session::Context() {
   if (context_ == nullptr) {
     const Settings& local = transaction_.open() ? *transaction_.local() : *host_.settings().Empty();
-    context_ =
-        &host_.contexts().Of(identity_.user,
-                             {.search_path = identity_.default_search_path,
-                              .client_encoding = identity_.default_client_encoding,
-                              .standard_conforming_strings = identity_.default_conforming_strings},
-                             *settings_, local);
+    context_ = &host_.contexts().Of(identity_.user, *identity_.defaults, *settings_, local);
   }
   return *context_;
 }

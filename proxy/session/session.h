@@ -45,9 +45,7 @@ struct SessionIdentity {
   uint32_t pid = 0;        // as told in BackendKeyData
   std::string user;
   std::string database;
-  std::string default_search_path;
-  std::string default_client_encoding;
-  bool default_conforming_strings = true;
+  Ref<const Settings> defaults;  // PoolProfile::defaults of the server that it began with
   PoolMode pool_mode = PoolMode::kTransaction;
 };
 
@@ -303,7 +301,7 @@ class Session final : public ServerOwner, public PoolClient {
   Progress RunSingle(std::string_view message, const Analysis& analysis);
   bool SendScriptWhole(std::string_view message, std::string_view text, const Analysis& analysis,
                        Progress* progress);
-  bool BeginsOnOneServer(std::string_view begin) const;
+  bool BeginsOnOneServer(const Statement& begin) const;
   // Whether what follows may have another context: search_path, role, ...
   bool ChangesContext(const Statement& statement) const;
   Progress StartScript(std::string_view text);
@@ -410,8 +408,8 @@ class Session final : public ServerOwner, public PoolClient {
 
   // --- session_transaction.cc: the transaction on its servers
   bool FailedHereOnly() const;
-  void OpenTransaction(std::string_view begin, bool implicit);
-  absl::StatusOr<std::string> BeginTransaction(std::string_view text);
+  void OpenTransaction(std::string_view begin, bool implicit, TransactionModes modes = {});
+  absl::StatusOr<std::string> BeginTransaction(const Statement& statement, std::string_view text);
   Progress BroadcastInTransaction(std::string_view sql, absl::StatusOr<std::string>* tag);
   Progress EndTransaction(std::string_view command, bool chain, absl::StatusOr<std::string>* tag);
   Progress CloseTransaction(bool commit, bool chain, absl::StatusOr<std::string>* tag);
@@ -430,6 +428,10 @@ class Session final : public ServerOwner, public PoolClient {
 
   // --- session_settings.cc: what the client has set
   // SET of something that Meridian could not follow.
+  // What the client has set beyond transactions, or else its default; nullptr: not known.
+  const std::string* FindSetting(std::string_view name) const;
+  // What the server must have set to do as the session expects.
+  Ref<const Settings> SettingsFor(const Server& server) const;
   static absl::Status CheckSetting(const Statement& statement);
   // 0A000 for a text that came when client_encoding was `encoding`, and can't be sent now that it
   // is another one.

@@ -67,7 +67,7 @@ Session::Progress Session::RunLocal(const Statement& statement, std::string_view
                                     absl::StatusOr<std::string>* tag) {
   switch (statement.verb) {
     case Verb::kBegin:
-      *tag = BeginTransaction(text);
+      *tag = BeginTransaction(statement, text);
       return Progress::kDone;
     case Verb::kCommit:
       return EndTransaction("COMMIT", statement.chain, tag);
@@ -170,7 +170,7 @@ void Session::ApplyEffect(const StatementEffect& effect, std::string_view tag,
   switch (statement.verb) {
     case Verb::kBegin:
       if (!transaction_.open()) {
-        OpenTransaction(effect.text, false);
+        OpenTransaction(effect.text, false, ModesOf(statement));
       } else {
         transaction_.MakeExplicit();
       }
@@ -206,7 +206,7 @@ void Session::ApplyEffect(const StatementEffect& effect, std::string_view tag,
       if (SetsConstraints(statement)) {
         transaction_.AddSetLocal(effect.text);  // no characteristic: it ends with the transaction
       } else {
-        transaction_.AddSetTransaction(effect.text);
+        transaction_.AddSetTransaction(effect.text, ModesOf(statement));
       }
       break;
     case Verb::kSet:

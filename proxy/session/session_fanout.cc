@@ -166,9 +166,10 @@ Session::Progress Session::ReadyAll(const Statement& statement, const Decision& 
       !transaction_.open() && pin_ == PinReason::kNone) {
     // What follows in a pipeline is part of it, and may write.
     const bool writes = statement.writes || batch_open_;
+    TransactionModes modes{.isolation = "repeatable read", .read_only = !writes};
     OpenTransaction(writes ? "BEGIN ISOLATION LEVEL REPEATABLE READ"
                            : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-                    true);
+                    true, std::move(modes));
   }
   if (IsWrite(statement, decision.route) && !transaction_.open() &&
       !statement.needs_own_transaction && IsolationLevel() == "repeatable read") {

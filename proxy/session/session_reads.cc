@@ -42,9 +42,8 @@ void Session::CountRead(ReadPlace place) {
 }
 
 bool Session::ReadOnlyTransaction() const {
-  if (const auto mode = transaction_.ReadOnly()) return *mode;
-
-  const std::string* const by_default = settings_->Find("default_transaction_read_only");
+  if (const auto mode = transaction_.Modes().read_only) return *mode;
+  const std::string* const by_default = FindSetting("default_transaction_read_only");
   return by_default != nullptr && (*by_default == "on" || *by_default == "true");
 }
 

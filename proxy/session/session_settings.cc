@@ -14,6 +14,21 @@ constexpr std::string_view kUnknownValue = "\1unknown";  // of a server's settin
 
 }  // namespace
 
+const std::string* Session::FindSetting(std::string_view name) const {
+  const std::string* const set = settings_->Find(name);
+  return set != nullptr || !identity_.defaults ? set : identity_.defaults->Find(name);
+}
+
+// Where defaults differ (ALTER ROLE ... SET on one shard only, or since the session began), those
+// that it began with are set like what the client has set: as in PostgreSQL they last as long as
+// the session, and a statement means the same on all shards.
+Ref<const Settings> Session::SettingsFor(const Server& server) const {
+  if (server.pool.defaults().get() == identity_.defaults.get()) return settings_;
+  std::vector<Settings::Entry> entries = identity_.defaults->entries();
+  entries.insert(entries.end(), settings_->entries().begin(), settings_->entries().end());
+  return host_.settings().Intern(std::move(entries));
+}
+
 absl::Status Session::CheckSetting(const Statement& statement) {
   if (statement.verb != Verb::kSet || statement.name != "client_encoding" ||
       statement.arguments.empty()) {

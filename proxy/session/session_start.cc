@@ -100,8 +100,6 @@ void SessionStart::OnServerClosed(Server& server, const SqlError& reason) {
 }
 
 void SessionStart::Finish(absl::StatusOr<ParameterList> parameters) {
-  const std::string path =
-      pool_.profile() != nullptr ? pool_.profile()->search_path : std::string();
   Server* server = std::exchange(server_, nullptr);
   if (server != nullptr) {
     server->owner = nullptr;
@@ -110,7 +108,7 @@ void SessionStart::Finish(absl::StatusOr<ParameterList> parameters) {
     }
   }
   const Done done = std::move(done_);
-  done(std::move(parameters), path, server);  // may destroy this object
+  done(std::move(parameters), server);  // may destroy this object
 }
 
 }  // namespace meridian

@@ -23,8 +23,7 @@ class SessionStart final : public ServerOwner, public PoolClient {
  public:
   // Called once, with what to tell the client or the error that ends its connection. `server`: with
   // keep_server, the one that was used, without an owner; nullptr: none.
-  using Done = std::function<void(absl::StatusOr<ParameterList> parameters, std::string search_path,
-                                  Server* server)>;
+  using Done = std::function<void(absl::StatusOr<ParameterList> parameters, Server* server)>;
 
   SessionStart(ServerPools& pools, Pool& pool, Ref<const Settings> settings, bool keep_server,
                Done done);

@@ -5,6 +5,7 @@
 #include "proxy/session/session.h"
 #include "proxy/session/statement_kinds.h"
 #include "proxy/wire/message_writer.h"
+#include "sharding/ascii.h"
 #include "sharding/quote.h"
 
 namespace meridian {
@@ -67,20 +68,26 @@ bool Session::FailedHereOnly() const {
 }
 
 // What stands before it in the Query or the pipeline is a part of it.
-void Session::OpenTransaction(std::string_view begin, bool implicit) {
-  transaction_.Begin(begin, implicit, settings_undo_ ? settings_undo_ : settings_, meridian_,
-                     host_.settings().Empty());
+void Session::OpenTransaction(std::string_view begin, bool implicit, TransactionModes modes) {
+  transaction_.Begin(begin, std::move(modes), implicit, settings_undo_ ? settings_undo_ : settings_,
+                     meridian_, host_.settings().Empty());
   transaction_.settings_changed() = static_cast<bool>(std::exchange(settings_undo_, {}));
   context_ = nullptr;
 }
 
-absl::StatusOr<std::string> Session::BeginTransaction(std::string_view text) {
+absl::StatusOr<std::string> Session::BeginTransaction(const Statement& statement,
+                                                      std::string_view text) {
+  TransactionModes modes = ModesOf(statement);
+  if (transaction_.open() && !modes.empty()) {
+    return Refused("BEGIN cannot set characteristics of a transaction that is open already",
+                   "Use SET TRANSACTION, or send BEGIN first.");
+  }
   if (transaction_.open() && !transaction_.implicit()) {
     Warn(sqlstate::kActiveTransaction, "there is already a transaction in progress");
   } else if (transaction_.open()) {
     transaction_.MakeExplicit();
   } else {
-    OpenTransaction(text, false);
+    OpenTransaction(text, false, std::move(modes));
   }
   return StartsWithWord(text, "start") ? "START TRANSACTION" : "BEGIN";
 }
@@ -282,11 +289,12 @@ Session::Progress Session::RunInTransaction(const Statement& statement, std::str
 // What the open transaction runs in, as far as the session's own words say it; in lower case.
 std::string Session::IsolationLevel() const {
   std::string level;
-  if (transaction_.open()) level = transaction_.IsolationLevel();
-  if (level.empty()) {
-    const std::string* const setting = settings_->Find("default_transaction_isolation");
-    if (setting != nullptr) level = *setting;
-  }
+  if (transaction_.open()) level = transaction_.Modes().isolation;
+  if (!level.empty()) return level;
+  const std::string* const setting = FindSetting("default_transaction_isolation");
+  if (setting == nullptr) return {};
+  level = *setting;
+  std::transform(level.begin(), level.end(), level.begin(), AsciiLower);
   return level;
 }
 

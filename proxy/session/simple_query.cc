@@ -89,7 +89,7 @@ bool Session::SendScriptWhole(std::string_view message, std::string_view text,
     context_changes = ChangesContext(statement);
     if (!CanTravelInScript(statement) || !CheckSetting(statement).ok()) return false;
     if (statement.verb == Verb::kBegin || statement.verb == Verb::kSetTransaction) {
-      if (!BeginsOnOneServer(text.substr(part.range.begin, part.range.size()))) return false;
+      if (!BeginsOnOneServer(statement)) return false;
     }
     if (statement.reads_sequence_state && !writes) return false;
     draws |= statement.reads_sequence_state || statement.verb == Verb::kBegin;
@@ -140,12 +140,10 @@ bool Session::SendScriptWhole(std::string_view message, std::string_view text,
 
 // Whether a transaction that begins so may be opened by the server itself: not one whose snapshots
 // on all shards must belong together.
-bool Session::BeginsOnOneServer(std::string_view begin) const {
+bool Session::BeginsOnOneServer(const Statement& begin) const {
   if (host_.router().map().shards().size() == 1) return true;
-  Transaction transaction;
-  transaction.Begin(begin, false, settings_, meridian_, host_.settings().Empty());
-  const std::string level = transaction.IsolationLevel();
-  return level.empty() ? IsolationLevel().empty() : level == "read committed";
+  const std::string level = ModesOf(begin).isolation;
+  return (level.empty() ? IsolationLevel() : level).starts_with("read ");  // (un)committed
 }
 
 bool Session::ChangesContext(const Statement& statement) const {

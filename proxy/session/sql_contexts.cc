@@ -9,10 +9,13 @@
 namespace meridian {
 namespace {
 
-const std::string* FindSetting(std::string_view name, const Settings& session,
-                               const Settings& local) {
-  const std::string* value = local.Find(name);
-  return value != nullptr ? value : session.Find(name);
+// The value in the first of the sets that has it.
+std::string_view Find(std::string_view name, std::initializer_list<const Settings*> sets,
+                      std::string_view otherwise) {
+  for (const Settings* const settings : sets) {
+    if (const std::string* const value = settings->Find(name)) return *value;
+  }
+  return otherwise;
 }
 
 // The spellings of true that PostgreSQL's parse_bool takes.
@@ -43,23 +46,18 @@ bool SqlContexts::DependOn(std::string_view setting) {
          setting == "standard_conforming_strings" || setting == "client_encoding";
 }
 
-const SqlContext& SqlContexts::Of(std::string_view user, const Defaults& defaults,
+const SqlContext& SqlContexts::Of(std::string_view user, const Settings& defaults,
                                   const Settings& session, const Settings& local) {
-  const std::string* role = FindSetting("role", session, local);
-  const std::string_view acting =
-      role != nullptr && *role != "none" ? std::string_view(*role) : user;
-  const std::string* set_path = FindSetting("search_path", session, local);
-  const std::string_view path =
-      set_path != nullptr ? std::string_view(*set_path) : defaults.search_path;
-  const std::string* set_encoding = FindSetting("client_encoding", session, local);
+  const auto find = [&](std::string_view name, std::string_view otherwise) {
+    return Find(name, {&local, &session, &defaults}, otherwise);
+  };
+  const std::string_view role = find("role", "none");
+  const std::string_view acting = role != "none" ? role : user;
+  const std::string_view path = find("search_path", {});
   // A server has accepted the name; if it is not known here, nothing beyond ASCII is read.
   const ClientEncoding encoding =
-      ClientEncodingByName(set_encoding != nullptr ? std::string_view(*set_encoding)
-                                                   : defaults.client_encoding)
-          .value_or(ClientEncoding::kMuleInternal);
-  const std::string* strings = FindSetting("standard_conforming_strings", session, local);
-  const bool conforming =
-      strings != nullptr ? IsOn(*strings) : defaults.standard_conforming_strings;
+      ClientEncodingByName(find("client_encoding", "UTF8")).value_or(ClientEncoding::kMuleInternal);
+  const bool conforming = IsOn(find("standard_conforming_strings", "on"));
 
   std::string key(acting);
   key.push_back('\0');

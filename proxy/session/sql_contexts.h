@@ -15,16 +15,9 @@ namespace meridian {
 
 class SqlContexts {
  public:
-  // What the server takes where a session has set nothing.
-  struct Defaults {
-    std::string_view search_path;
-    std::string_view client_encoding;
-    bool standard_conforming_strings = true;
-  };
-
   // The context of a session of `user` with these settings: `local` (SET LOCAL) over `session` over
-  // `defaults`. Lives as long as this object.
-  const SqlContext& Of(std::string_view user, const Defaults& defaults, const Settings& session,
+  // `defaults` (PoolProfile). Lives as long as this object.
+  const SqlContext& Of(std::string_view user, const Settings& defaults, const Settings& session,
                        const Settings& local);
   // Whether a context depends on the setting (its name in small letters).
   static bool DependOn(std::string_view setting);

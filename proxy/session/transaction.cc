@@ -2,17 +2,17 @@
 
 #include <algorithm>
 
-#include "sharding/ascii.h"
-
 namespace meridian {
 
-void Transaction::Begin(std::string_view begin_text, bool implicit, Ref<const Settings> settings,
-                        MeridianSettings meridian, Ref<const Settings> no_settings) {
+void Transaction::Begin(std::string_view begin_text, TransactionModes modes, bool implicit,
+                        Ref<const Settings> settings, MeridianSettings meridian,
+                        Ref<const Settings> no_settings) {
   open_ = true;
   failed_ = false;
   implicit_ = implicit;
   state_ = std::make_unique<State>();
   state_->begin_text = std::string(begin_text);
+  state_->begin_modes = std::move(modes);
   state_->settings_before = std::move(settings);
   state_->meridian_before = std::move(meridian);
   state_->local = std::move(no_settings);
@@ -22,9 +22,10 @@ void Transaction::Chain(Ref<const Settings> settings, MeridianSettings meridian,
                         Ref<const Settings> no_settings) {
   std::string begin_text = state_->begin_text;
   for (const Replay& replay : state_->replay) {
-    if (replay.characteristic) begin_text.append(";").append(replay.text);
+    if (replay.modes) begin_text.append(";").append(replay.text);
   }
-  Begin(begin_text, false, std::move(settings), std::move(meridian), std::move(no_settings));
+  Begin(begin_text, Modes(), false, std::move(settings), std::move(meridian),
+        std::move(no_settings));
 }
 
 void Transaction::End() {
@@ -32,8 +33,8 @@ void Transaction::End() {
   state_.reset();
 }
 
-void Transaction::AddSetTransaction(std::string_view text) {
-  state_->replay.push_back({std::string(text), true});
+void Transaction::AddSetTransaction(std::string_view text, TransactionModes modes) {
+  state_->replay.push_back({std::string(text), std::move(modes)});
 }
 
 void Transaction::AddSetLocal(std::string_view text) {
@@ -74,37 +75,12 @@ std::optional<Transaction::Restored> Transaction::RollbackToSavepoint(std::strin
   return Restored{savepoint.settings, savepoint.meridian};
 }
 
-std::string Transaction::Characteristics() const {
-  std::string text = state_->begin_text;
+TransactionModes Transaction::Modes() const {
+  TransactionModes modes = state_->begin_modes;
   for (const Replay& replay : state_->replay) {
-    if (replay.characteristic) text.append(";").append(replay.text);
+    if (replay.modes) modes.Add(*replay.modes);
   }
-  std::transform(text.begin(), text.end(), text.begin(), AsciiLower);
-  return text;
-}
-
-std::optional<bool> Transaction::ReadOnly() const {
-  const std::string text = Characteristics();
-  if (text.find("transaction_read_only") != std::string::npos) return false;  // perhaps
-  const size_t only = text.rfind("read only");
-  const size_t write = text.rfind("read write");
-  if (only == std::string::npos && write == std::string::npos) return std::nullopt;
-  return write == std::string::npos || (only != std::string::npos && only > write);
-}
-
-// The last one that is named counts.
-std::string Transaction::IsolationLevel() const {
-  const std::string text = Characteristics();
-  std::string found;
-  size_t at = 0;
-  for (const char* const level :
-       {"read uncommitted", "read committed", "repeatable read", "serializable"}) {
-    const size_t last = text.rfind(level);
-    if (last == std::string::npos || (!found.empty() && last < at)) continue;
-    found = level;
-    at = last;
-  }
-  return found;
+  return modes;
 }
 
 std::string Transaction::JoinText() const {

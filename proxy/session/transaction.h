@@ -12,6 +12,7 @@
 
 #include "proxy/pool/settings.h"
 #include "proxy/session/meridian_settings.h"
+#include "proxy/session/transaction_modes.h"
 
 namespace meridian {
 
@@ -24,8 +25,10 @@ class Transaction {
   bool implicit() const { return implicit_; }
   char status() const { return failed_ ? 'E' : open_ && !implicit_ ? 'T' : 'I'; }
 
-  void Begin(std::string_view begin_text, bool implicit, Ref<const Settings> settings,
-             MeridianSettings meridian, Ref<const Settings> no_settings);
+  // `modes`: what begin_text says.
+  void Begin(std::string_view begin_text, TransactionModes modes, bool implicit,
+             Ref<const Settings> settings, MeridianSettings meridian,
+             Ref<const Settings> no_settings);
   void Fail() { failed_ = open_; }
   void MakeExplicit() { implicit_ = false; }
   // COMMIT AND CHAIN and ROLLBACK AND CHAIN: a new one with the same characteristics.
@@ -36,7 +39,7 @@ class Transaction {
   // The rest: only while it is open.
 
   // Statements that a server which joins later must be told.
-  void AddSetTransaction(std::string_view text);
+  void AddSetTransaction(std::string_view text, TransactionModes modes);
   void AddSetLocal(std::string_view text);
   void AddSavepoint(std::string_view text, std::string_view name, Ref<const Settings> settings,
                     MeridianSettings meridian);
@@ -53,10 +56,7 @@ class Transaction {
 
   // Whether there is more to tell than BEGIN.
   bool replays() const { return !state_->replay.empty(); }
-  // The isolation level that its own words ask for, in lower case ("serializable"...); empty: none.
-  std::string IsolationLevel() const;
-  // Whether its own words make it READ ONLY, or perhaps READ WRITE; nullopt: they do not say.
-  std::optional<bool> ReadOnly() const;
+  TransactionModes Modes() const;
   // BEGIN and the replay, as the text of one Query.
   std::string JoinText() const;
   // What the settings were when it began.
@@ -77,13 +77,9 @@ class Transaction {
   bool settings_changed() const { return state_->settings_changed; }
 
  private:
-  // BEGIN and SET TRANSACTION, in lower case. They have no strings or names that could hold words
-  // of theirs; in a comment these would only lead to a needless refusal, or to the primary.
-  std::string Characteristics() const;
-
   struct Replay {
     std::string text;
-    bool characteristic = false;  // SET TRANSACTION
+    std::optional<TransactionModes> modes = std::nullopt;  // SET TRANSACTION
   };
   struct Savepoint {
     std::string name;
@@ -95,6 +91,7 @@ class Transaction {
   };
   struct State {
     std::string begin_text;
+    TransactionModes begin_modes;
     std::vector<Replay> replay;
     std::vector<Savepoint> savepoints;
     Ref<const Settings> settings_before;

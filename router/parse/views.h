@@ -286,6 +286,7 @@ struct TransactionView : View {
   std::string_view kind() const { return node.Text("kind"); }  // TRANS_STMT_BEGIN, ...
   std::string_view savepoint() const { return node.Text("savepoint_name"); }
   bool chain() const { return node.Bool("chain"); }
+  NodeList options() const { return List("options"); }
 };
 
 struct SetView : View {

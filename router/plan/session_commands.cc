@@ -61,6 +61,7 @@ class SessionPlanner {
         statement_.verb = VerbOfTransaction(TransactionView(node).kind());
         statement_.name = TransactionView(node).savepoint();
         statement_.chain = TransactionView(node).chain();
+        AddCharacteristics(TransactionView(node).options(), "");
         return true;
       case NodeKind::kSet:
         PlanSet(SetView(node));
@@ -157,10 +158,16 @@ class SessionPlanner {
       statement_.all = true;
     } else if (kind == "VAR_RESET" || kind == "VAR_SET_DEFAULT") {
       statement_.verb = Verb::kReset;
-    } else if (kind == "VAR_SET_MULTI" && set.name() != "SESSION CHARACTERISTICS") {
-      statement_.verb = Verb::kSetTransaction;
+      if (IsTransactionSetting(statement_.name)) {
+        program_.kind = Kind::kAnywhere;
+        program_.refusal = Refused("RESET of \"" + statement_.name + "\" is not supported",
+                                   "SET TRANSACTION gives its characteristics anew.");
+      }
+    } else if (kind == "VAR_SET_MULTI" && set.name() == "SESSION CHARACTERISTICS") {
+      AddCharacteristics(set.arguments(), "default_");
     } else if (kind == "VAR_SET_MULTI") {
-      for (const Node argument : set.arguments()) AddCharacteristic(OptionView(argument));
+      statement_.verb = Verb::kSetTransaction;
+      if (set.name() == "TRANSACTION") AddCharacteristics(set.arguments(), "");
     } else if (kind != "VAR_SET_VALUE") {
       PlanOpaqueSetting();
     } else {
@@ -168,16 +175,22 @@ class SessionPlanner {
         if (!AddArgument(argument)) return PlanOpaqueSetting();
       }
       // Whether LOCAL or not, it is of the transaction.
-      if (IsTransactionSetting(statement_.name)) statement_.verb = Verb::kSetTransaction;
+      if (!IsTransactionSetting(statement_.name)) return;
+      statement_.verb = Verb::kSetTransaction;
+      for (std::string& argument : statement_.arguments) argument = Lower(argument);
+      statement_.arguments.insert(statement_.arguments.begin(), statement_.name);
     }
   }
 
   // transaction_isolation 'repeatable read' -> default_transaction_isolation, repeatable read.
-  void AddCharacteristic(const OptionView& option) {
-    statement_.arguments.push_back(fmt::format("default_{}", option.name()));
-    statement_.arguments.push_back(option.name() == "transaction_isolation" ? option.text()
-                                   : option.boolean(true)                   ? "on"
-                                                                            : "off");
+  void AddCharacteristics(const NodeList& options, std::string_view prefix) {
+    for (const Node node : options) {
+      const OptionView option(node);
+      statement_.arguments.push_back(fmt::format("{}{}", prefix, option.name()));
+      statement_.arguments.push_back(option.name() == "transaction_isolation" ? option.text()
+                                     : option.boolean(true)                   ? "on"
+                                                                              : "off");
+    }
   }
 
   // A setting that cannot be given again as a name and values stays with its server connection.

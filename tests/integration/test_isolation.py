@@ -1,14 +1,17 @@
 """Which anomalies transactions over several shards allow at which isolation level: the table of
 docs/consistency.md, by name (Berenson et al., "A Critique of ANSI SQL Isolation Levels", 1995)."""
 
+import itertools
 import threading
 
 import psycopg
 import pytest
 
+from cluster import process
 from cluster.cluster import Cluster
 from test_routing import shard_of
 
+NUMBERS = itertools.count()
 LEVELS = ["READ COMMITTED", "REPEATABLE READ"]
 
 
@@ -244,3 +247,149 @@ def test_timeouts_pass_through(two, setting, error, sql):
     second.execute("COMMIT")  # which did not wait for the other's ROLLBACK, and lost nothing
     first.execute("ROLLBACK")
     assert both(first, x, y) == [0, 1]
+
+
+@pytest.mark.parametrize("setting", [
+    "SET transaction_isolation = 'Serializable'", "SET LOCAL transaction_isolation TO serializable",
+    "SET transaction_isolation = E'serializ\\x61ble'",
+    "SET TRANSACTION READ WRITE, ISOLATION\n LEVEL /* the highest */ SERIALIZABLE"])
+def test_serializable_by_the_settings_of_the_transaction(two, setting):
+    first, _, x, y = two
+    first.execute("BEGIN")
+    first.execute(setting)
+    assert value(first, x) == 0
+    assert first.execute("SHOW transaction_isolation").fetchone()[0] == "serializable"
+    with pytest.raises(psycopg.errors.FeatureNotSupported):
+        value(first, y)
+    first.execute("ROLLBACK")
+    assert both(first, x, y) == [0, 0]
+
+
+@pytest.mark.parametrize("begin_text", [
+    "BEGIN ISOLATION LEVEL REPEATABLE  READ", "START TRANSACTION ISOLATION LEVEL REPEATABLE/**/READ",
+    "BEGIN; SET transaction_isolation = 'REPEATABLE READ'", "BEGIN ISOLATION LEVEL"
+    " SERIALIZABLE; SET TRANSACTION ISOLATION LEVEL\nREPEATABLE\nREAD"])
+def test_repeatable_read_however_it_is_written(two, begin_text):
+    first, second, x, y = two
+    for statement in begin_text.split("; "):
+        first.execute(statement)
+    assert value(first, x) == 0
+    write(second, y, 1)
+    assert value(first, y) == 0
+    first.execute("COMMIT")
+    assert value(first, y) == 1
+
+
+@pytest.mark.parametrize("setting", ["SET transaction_read_only = on",
+                                     "SET LOCAL transaction_read_only = 'yes'"])
+def test_read_only_on_all_shards(two, setting):
+    first, _, x, y = two
+    first.execute("BEGIN")
+    first.execute(setting)
+    assert value(first, x) == 0
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        write(first, y, 1)
+    first.execute("ROLLBACK")
+    write(first, y, 1)
+
+
+def test_a_transaction_that_is_open_takes_no_characteristics_from_begin(two):
+    first, _, x, y = two
+    first.execute("BEGIN")
+    assert value(first, x) == 0
+    with pytest.raises(psycopg.errors.FeatureNotSupported):
+        first.execute("BEGIN ISOLATION LEVEL SERIALIZABLE")
+    first.execute("ROLLBACK")
+    with pytest.raises(psycopg.errors.FeatureNotSupported):
+        first.execute("RESET transaction_isolation")
+
+
+def can_connect(shards, user: str) -> bool:
+    try:
+        shards.connect(user=user, password=user).close()
+        return True
+    except psycopg.OperationalError:
+        return False
+
+
+@pytest.fixture
+def defaults(shards):
+    """Sets defaults of users that are made for it, on shards."""
+    made = []
+
+    def set_on(names: list, *settings: str) -> str:
+        user = f"with_defaults_{next(NUMBERS)}"
+        made.append(user)
+        password = f"'{user}'"
+        for shard in shards.shards:
+            shard.execute(f"CREATE ROLE {user} SUPERUSER LOGIN PASSWORD {password}")
+            verifier = shard.execute(f"SELECT rolpassword FROM pg_authid WHERE rolname = '{user}'")
+            password = f"'{verifier[0][0]}'"
+            for setting in settings if shard.name in names else []:
+                shard.execute(f"ALTER ROLE {user} SET {setting}")
+        process.wait_for(lambda: can_connect(shards, user), "role is known")
+        return user
+    yield set_on
+    for shard in shards.shards:
+        for user in made:
+            shard.execute(f"DROP ROLE {user}")
+
+
+def test_isolation_level_of_the_role(shards, defaults):
+    x, y = shards.keys
+    user = defaults(["s1", "s2"], "default_transaction_isolation = 'Serializable'")
+    with shards.connect(user=user, password=user, autocommit=True) as connection:
+        connection.execute("BEGIN")
+        assert value(connection, x) == 0
+        with pytest.raises(psycopg.errors.FeatureNotSupported):
+            value(connection, y)
+        connection.execute("ROLLBACK")
+        with pytest.raises(psycopg.errors.FeatureNotSupported):
+            connection.execute("UPDATE kv SET v = 0")
+        connection.execute("SET default_transaction_isolation = 'read committed'")
+        assert connection.execute("UPDATE kv SET v = 0").rowcount == 50
+
+
+def test_defaults_that_differ_between_shards_are_those_of_the_first(shards, defaults):
+    x, y = shards.keys
+    user = defaults(["s2"], "default_transaction_isolation = 'serializable'",
+                    "search_path = nowhere", "default_transaction_read_only = on",
+                    "standard_conforming_strings = off")
+    with shards.connect(user=user, password=user, autocommit=True) as connection:
+        connection.execute("BEGIN")
+        assert both(connection, x, y) == [0, 0]
+        assert connection.execute("SHOW transaction_isolation").fetchone()[0] == "read committed"
+        write(connection, y, 0)
+        connection.execute("COMMIT")
+        connection.execute("SET meridian.shard = 's2'")
+        for setting, default in (("search_path", '"$user", public'),
+                                 ("standard_conforming_strings", "on")):
+            assert connection.execute(f"SHOW {setting}").fetchone()[0] == default
+            connection.execute(f"SET {setting} = 'off'")
+            assert connection.execute(f"SHOW {setting}").fetchone()[0] == "off"
+            connection.execute(f"RESET {setting}")
+            assert connection.execute(f"SHOW {setting}").fetchone()[0] == default
+        connection.execute("RESET ALL")
+        assert connection.execute("SHOW search_path").fetchone()[0] == '"$user", public'
+
+
+def test_a_session_keeps_the_defaults_that_it_began_with(shards, defaults):
+    x, _ = shards.keys
+    user = defaults(["s1", "s2"], "search_path = public")
+    with shards.connect(user=user, password=user, autocommit=True) as old:
+        assert value(old, x) == 0
+        for shard in shards.shards:
+            shard.execute(f"ALTER ROLE {user} SET search_path = elsewhere")
+            shard.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                          f" WHERE usename = '{user}'")
+        for _ in range(3):  # the pool may not have seen yet that its connections are gone
+            try:
+                value(old, x)
+            except psycopg.OperationalError:
+                pass
+        assert value(old, x) == 0
+        with shards.connect(user=user, password=user, autocommit=True) as new:
+            assert new.execute("SHOW search_path").fetchone()[0] == "elsewhere"
+            with pytest.raises(psycopg.errors.UndefinedTable):
+                value(new, x)
+        assert value(old, x) == 0

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "proxy/pool/server_login.h"
 #include "proxy/pool/server_pools.h"
 #include "proxy/wire/message_writer.h"
 
@@ -28,10 +29,19 @@ inline std::string TrustLogin(uint32_t pid = 77) {
   return bytes;
 }
 
-inline std::string SearchPathAnswer(std::string_view path = "\"$user\", public") {
+constexpr std::string_view kDefaultPath = "\"$user\", public";
+
+// The profile's defaults behind TrustLogin and DefaultsAnswer.
+inline std::vector<Settings::Entry> Defaults(std::string_view path = kDefaultPath) {
+  return {{"search_path", std::string(path)},
+          {"default_transaction_isolation", "read committed"},
+          {"default_transaction_read_only", "off"}};
+}
+
+inline std::string DefaultsAnswer(std::string_view path = kDefaultPath) {
   std::string bytes;
-  wire::AppendTextRowDescription(bytes, {"current_setting"});
-  wire::AppendTextDataRow(bytes, {path});
+  wire::AppendTextRowDescription(bytes, {"current_setting", "current_setting", "current_setting"});
+  wire::AppendTextDataRow(bytes, {path, "read committed", "off"});
   wire::AppendCommandComplete(bytes, "SELECT 1");
   wire::AppendReadyForQuery(bytes, wire::kIdle);
   return bytes;
@@ -168,14 +178,13 @@ struct FakeWorker {
   }
 
   // Ends a login that was begun, as a trusting server does.
-  void LogIn(Server& server, std::string_view path = "\"$user\", public") {
+  void LogIn(Server& server, std::string_view path = kDefaultPath) {
     std::erase(host.connecting, &server);
     pools.OnConnected(server);
     FakeHost::Sent(server);
     pools.OnServerBytes(server, TrustLogin());
-    EXPECT_EQ(FakeHost::Sent(server),
-              QueryBytes("SELECT pg_catalog.current_setting('search_path')"));
-    pools.OnServerBytes(server, SearchPathAnswer(path));
+    EXPECT_EQ(FakeHost::Sent(server), QueryBytes(ServerLogin::DefaultsQuery()));
+    pools.OnServerBytes(server, DefaultsAnswer(path));
   }
   void LogInAll() {
     while (!host.connecting.empty()) LogIn(*host.connecting.front());

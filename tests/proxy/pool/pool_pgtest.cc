@@ -206,7 +206,7 @@ TEST_F(PoolPgTest, Trust) {
   Pool& pool = PoolOf("trusted");
   Acquire(session, pool);
   ASSERT_NE(session.server, nullptr) << session.failure->message;
-  EXPECT_EQ(pool.profile()->search_path, "app, public");
+  EXPECT_EQ(*pool.defaults()->Find("search_path"), "app, public");
   std::map<std::string, std::string> parameters(pool.profile()->parameters.begin(),
                                                 pool.profile()->parameters.end());
   EXPECT_EQ(parameters["server_encoding"], "UTF8");
@@ -401,11 +401,11 @@ TEST_F(PoolPgTest, NewDefaultsReachTheProfile) {
   Session a, b;
   Acquire(a, pool);
   ASSERT_NE(a.server, nullptr) << a.failure->message;
-  EXPECT_EQ(pool.profile()->search_path, "one");
+  EXPECT_EQ(*pool.defaults()->Find("search_path"), "one");
   admin.Query("ALTER ROLE changing SET search_path = two");
   Acquire(b, pool);
   ASSERT_NE(b.server, nullptr);
-  EXPECT_EQ(pool.profile()->search_path, "two");
+  EXPECT_EQ(*pool.defaults()->Find("search_path"), "two");
   Return(a, Release::kClean);
   EXPECT_EQ(pool.Stats(host.now_us).idle, 0u);
 }

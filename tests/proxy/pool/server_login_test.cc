@@ -105,18 +105,21 @@ TEST(ServerLogin, StartsWithUserAndDatabaseOnly) {
 TEST(ServerLogin, TrustedLearnsTheProfile) {
   Login login;
   EXPECT_EQ(login.Feed(TrustLogin(4711)).value(), Next::kMore);
-  EXPECT_EQ(login.TakeSent(), QueryBytes("SELECT pg_catalog.current_setting('search_path')"));
-  EXPECT_EQ(login.Feed(SearchPathAnswer("app, public")).value(), Next::kDone);
+  EXPECT_EQ(login.TakeSent(),
+            QueryBytes("SELECT pg_catalog.current_setting('search_path'),"
+                       " pg_catalog.current_setting('default_transaction_isolation'),"
+                       " pg_catalog.current_setting('default_transaction_read_only')"));
+  EXPECT_EQ(login.Feed(DefaultsAnswer("app, public")).value(), Next::kDone);
   EXPECT_EQ(login.login.backend_pid(), 4711u);
   EXPECT_EQ(login.login.cancel_secret(), "\1\2\3\4");
   const PoolProfile profile = login.login.TakeProfile();
   EXPECT_THAT(profile.parameters,
               ElementsAre(Pair("server_version", "15.20"), Pair("TimeZone", "UTC")));
-  EXPECT_EQ(profile.search_path, "app, public");
+  EXPECT_EQ(profile.defaults, Defaults("app, public"));
 }
 
 TEST(ServerLogin, CutAtEveryByte) {
-  const std::string bytes = TrustLogin() + SearchPathAnswer();
+  const std::string bytes = TrustLogin() + DefaultsAnswer();
   for (size_t cut = 0; cut <= bytes.size(); ++cut) {
     Login login;
     login.Feed(bytes.substr(0, cut)).value();
@@ -125,7 +128,7 @@ TEST(ServerLogin, CutAtEveryByte) {
   Login login;
   for (const char byte : bytes) login.Feed(std::string_view(&byte, 1)).value();
   EXPECT_EQ(login.last.value(), Next::kDone);
-  EXPECT_EQ(login.login.TakeProfile().search_path, "\"$user\", public");
+  EXPECT_EQ(login.login.TakeProfile().defaults, Defaults());
 }
 
 TEST(ServerLogin, ScramWithTheClientsKeys) {
@@ -135,7 +138,7 @@ TEST(ServerLogin, ScramWithTheClientsKeys) {
   login.Feed(peer.AnswerFirst(login.TakeSent())).value();
   login.Feed(peer.AnswerFinal(login.TakeSent())).value();
   login.Feed(TrustLogin()).value();
-  EXPECT_EQ(login.Feed(SearchPathAnswer()).value(), Next::kDone);
+  EXPECT_EQ(login.Feed(DefaultsAnswer()).value(), Next::kDone);
   EXPECT_FALSE(login.login.derived().has_value());
 }
 
@@ -149,7 +152,7 @@ TEST(ServerLogin, ScramWithAPasswordAsksForItsKeys) {
   ASSERT_TRUE(login.login.OnKeys(PencilKeys(), login.sent).ok());
   login.Feed(peer.AnswerFinal(login.TakeSent())).value();
   login.Feed(TrustLogin()).value();
-  EXPECT_EQ(login.Feed(SearchPathAnswer()).value(), Next::kDone);
+  EXPECT_EQ(login.Feed(DefaultsAnswer()).value(), Next::kDone);
   EXPECT_EQ(login.login.derived(), PencilKeys());
 }
 
@@ -245,7 +248,7 @@ TEST(ServerLogin, CleartextOnlyOverASocketOrWhereAllowed) {
     login->Feed(request).value();
     EXPECT_EQ(login->TakeSent(), "p\0\0\0\x0bpencil\0"s);
     login->Feed(TrustLogin()).value();
-    EXPECT_EQ(login->Feed(SearchPathAnswer()).value(), Next::kDone);
+    EXPECT_EQ(login->Feed(DefaultsAnswer()).value(), Next::kDone);
   }
 }
 
@@ -281,7 +284,7 @@ TEST(ServerLogin, NoticesDoNotDisturb) {
   Login login;
   const std::string notice = ErrorBytes("01000", "hear", wire::Severity::kNotice);
   login.Feed(notice + TrustLogin() + notice).value();
-  EXPECT_EQ(login.Feed(notice + SearchPathAnswer()).value(), Next::kDone);
+  EXPECT_EQ(login.Feed(notice + DefaultsAnswer()).value(), Next::kDone);
 }
 
 TEST(ServerLogin, WhatDoesNotBelongIsRefused) {
@@ -348,7 +351,7 @@ TEST(ServerLogin, AParameterThatChangesIsReportedOnce) {
   std::string change;
   wire::AppendParameterStatus(change, "TimeZone", "Europe/Paris");
   login.Feed(TrustLogin() + change).value();
-  EXPECT_EQ(login.Feed(SearchPathAnswer()).value(), Next::kDone);
+  EXPECT_EQ(login.Feed(DefaultsAnswer()).value(), Next::kDone);
   EXPECT_THAT(login.login.TakeProfile().parameters,
               ElementsAre(Pair("server_version", "15.20"), Pair("TimeZone", "Europe/Paris")));
 }

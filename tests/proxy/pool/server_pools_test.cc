@@ -71,7 +71,7 @@ TEST_F(ServerPoolsTest, OpensOneForWhoeverAsksFirst) {
   EXPECT_EQ(session.server->settings.get(), worker.settings.Empty().get());
   EXPECT_EQ(&session.server->pool, &pool);
   ASSERT_NE(pool.profile(), nullptr);
-  EXPECT_EQ(pool.profile()->search_path, "\"$user\", public");
+  EXPECT_EQ(pool.profile()->defaults, Defaults());
   EXPECT_EQ(&pools.Get(kAnn, worker.metrics), &pool);
 }
 
@@ -506,7 +506,7 @@ TEST_F(ServerPoolsTest, WhatComesBehindALoginIsOfAnUnlinkedServer) {
   FakeHost::Sent(server);
   Feed(server, TrustLogin());
   FakeHost::Sent(server);
-  Feed(server, SearchPathAnswer() + ErrorBytes("57P01", "terminating connection"));
+  Feed(server, DefaultsAnswer() + ErrorBytes("57P01", "terminating connection"));
   EXPECT_EQ(a.server, nullptr);
   EXPECT_EQ(host.connecting.size(), 1u);  // another one is opened
   worker.LogInAll();
@@ -619,7 +619,7 @@ TEST_F(ServerPoolsTest, ConnectionsWithOldDefaultsAreRetired) {
   Server* old = a.server;
   FakeSession& b = Waiting();
   worker.LogIn(*host.connecting[0], "app");  // ALTER ROLE ann SET search_path = app
-  EXPECT_EQ(pool.profile()->search_path, "app");
+  EXPECT_EQ(pool.profile()->defaults, Defaults("app"));
   a.Return(pools);
   EXPECT_EQ(old->state, Server::State::kClosing);
   b.Return(pools);

@@ -62,8 +62,7 @@ Stage::Client& Stage::client(char name) {
                              .pid = 1,
                              .user = "postgres",
                              .database = "shop",
-                             .default_search_path = "\"$user\", public",
-                             .default_client_encoding = "UTF8"};
+                             .defaults = settings_.Intern(Defaults())};
     if (options_.session_mode.find(name) != std::string::npos) {
       identity.pool_mode = PoolMode::kSession;
     }
@@ -264,8 +263,7 @@ void Stage::LogIn(Link& link) {
   pools_->OnServerBytes(server, TrustLogin());
   server.out.Clear();
   link.logged_in = true;
-  Event(SearchPathAnswer(),
-        [&](std::string_view answer) { pools_->OnServerBytes(server, answer); });
+  Event(DefaultsAnswer(), [&](std::string_view answer) { pools_->OnServerBytes(server, answer); });
 }
 
 // ---------------------------------------------------------------------------------------------
