@@ -3,10 +3,10 @@
 #include <utility>
 
 #include "proxy/config/config.h"
-#include "proxy/wire/byte_reader.h"
 #include "proxy/wire/free_memory.h"
 #include "proxy/wire/message_writer.h"
 #include "sharding/admin/show_map.h"
+#include "sharding/byte_reader.h"
 #include "sharding/sql_status.h"
 
 namespace meridian {
@@ -70,7 +70,7 @@ bool AdminSession::ProcessOne() {
   const std::string_view input = std::string_view(inbox_).substr(inbox_used_);
   if (input.size() < wire::kHeaderBytes) return false;
   const char type = input[0];
-  const uint32_t length = wire::LoadU32(input.data() + 1);
+  const uint32_t length = LoadU32(input.data() + 1);
   switch (wire::CheckClientMessage(type, length)) {
     case wire::LengthCheck::kOk:
       break;
@@ -159,7 +159,7 @@ void AdminSession::Ready() {
 void AdminSession::HandleQuery(std::string_view body) {
   prepared_.erase("");
   portals_.erase("");
-  wire::ByteReader reader(body);
+  ByteReader reader(body);
   const std::string_view text = reader.String();
   if (!reader.AtEnd()) {
     Fail(SqlStatus(sqlstate::kProtocolViolation, "invalid message format"));

@@ -4,8 +4,8 @@
 #include <bit>
 #include <charconv>
 
-#include "proxy/wire/byte_reader.h"
 #include "proxy/wire/message_writer.h"
+#include "sharding/byte_reader.h"
 #include "sharding/sql_status.h"
 
 namespace meridian {
@@ -67,7 +67,7 @@ std::string NumericBinary(std::string_view text) {
 }  // namespace
 
 absl::StatusOr<ResultFormats> ResultFormats::Read(std::string_view codes, size_t columns) {
-  wire::ByteReader reader(codes);
+  ByteReader reader(codes);
   ResultFormats formats;
   const size_t count = reader.U16();
   if (count > 1 && count != columns) {

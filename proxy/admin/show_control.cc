@@ -56,9 +56,6 @@ std::vector<AdminColumn> ReplicationColumns() {
           {"lag_ms", type_oid::kInt8}};
 }
 
-// As PostgreSQL writes a pg_lsn.
-std::string LsnText(Lsn lsn) { return fmt::format("{:X}/{:X}", lsn >> 32, lsn & 0xffffffff); }
-
 AdminRow ReplicationRow(const std::string& shard, const ShardNodes& nodes, const NodeState& node) {
   const bool replica = node.role == NodeRole::kReplica && node.samples != nullptr;
   const bool primary = &node == nodes.Primary() && node.samples != nullptr;

@@ -12,10 +12,9 @@
 #include <cstdint>
 #include <deque>
 
-namespace meridian {
+#include "sharding/lsn.h"
 
-// A position in the write-ahead log, in bytes (PostgreSQL: pg_lsn).
-using Lsn = uint64_t;
+namespace meridian {
 
 // Written by the node's control thread, read by any.
 class NodeSamples {

@@ -7,10 +7,10 @@
 
 #include "proxy/auth/scram_server.h"
 #include "proxy/pool/md5_password.h"
-#include "proxy/wire/byte_reader.h"
 #include "proxy/wire/error_response.h"
 #include "proxy/wire/message_writer.h"
 #include "proxy/wire/messages.h"
+#include "sharding/byte_reader.h"
 #include "sharding/sql_status.h"
 
 namespace meridian {
@@ -107,7 +107,7 @@ absl::StatusOr<ServerLogin::Next> ServerLogin::OnWhole(char type, std::string_vi
 
 absl::StatusOr<ServerLogin::Next> ServerLogin::OnAuthentication(std::string_view body,
                                                                 std::string& out) {
-  wire::ByteReader reader(body);
+  ByteReader reader(body);
   const uint32_t code = reader.U32();
   if (!reader.ok()) return Violation("sends a malformed authentication request");
   if (code == wire::kAuthOk) return OnAuthenticationOk();
@@ -154,7 +154,7 @@ absl::StatusOr<ServerLogin::Next> ServerLogin::OnAuthenticationOk() {
 
 absl::StatusOr<ServerLogin::Next> ServerLogin::OnSasl(std::string_view mechanisms,
                                                       std::string& out) {
-  wire::ByteReader reader(mechanisms);
+  ByteReader reader(mechanisms);
   bool offered = false;
   for (;;) {
     const std::string_view mechanism = reader.String();
@@ -240,7 +240,7 @@ absl::Status ServerLogin::OnParameterStatus(std::string_view body) {
   if (state_ != State::kParameters && state_ != State::kDefaults) {
     return Violation("sends parameters before the authentication");
   }
-  wire::ByteReader reader(body);
+  ByteReader reader(body);
   const std::string_view name = reader.String();
   const std::string_view value = reader.String();
   if (!reader.AtEnd()) return Violation("sends a malformed ParameterStatus");
@@ -261,7 +261,7 @@ absl::Status ServerLogin::OnBackendKeyData(std::string_view body) {
   if (state_ != State::kParameters || !cancel_secret_.empty()) {
     return Violation("sends BackendKeyData out of turn");
   }
-  wire::ByteReader reader(body);
+  ByteReader reader(body);
   backend_pid_ = reader.U32();
   const std::string_view secret = reader.rest();
   if (!reader.ok() || secret.size() < 4 || secret.size() > kCancelSecretBytesMax) {
@@ -275,7 +275,7 @@ absl::Status ServerLogin::OnDataRow(std::string_view body) {
   if (state_ != State::kDefaults || !profile_.defaults.empty()) {
     return Violation("sends a row that does not belong to a login");
   }
-  wire::ByteReader reader(body);
+  ByteReader reader(body);
   bool complete = reader.U16() == std::size(kAskedDefaults);
   for (const std::string_view name : kAskedDefaults) {
     const uint32_t size = reader.U32();

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "proxy/wire/byte_reader.h"
 #include "proxy/wire/error_response.h"
 #include "proxy/wire/message_writer.h"
+#include "sharding/byte_reader.h"
 
 namespace meridian {
 
@@ -24,7 +24,7 @@ void Broadcast::OnEvent(Server& server, const wire::MessageStream::Event& event)
   if (event.kind != wire::MessageStream::Kind::kMessage) return;
   switch (event.type) {
     case wire::kCommandComplete:
-      if (tag_.empty()) tag_ = std::string(wire::ByteReader(event.body()).String());
+      if (tag_.empty()) tag_ = std::string(ByteReader(event.body()).String());
       break;
     case wire::kErrorResponse:
       if (!error_) error_ = wire::ToSqlError(wire::ParseErrorFields(event.body()));

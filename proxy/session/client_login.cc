@@ -2,9 +2,9 @@
 
 #include <chrono>
 
-#include "proxy/wire/byte_reader.h"
 #include "proxy/wire/message_writer.h"
 #include "proxy/wire/messages.h"
+#include "sharding/byte_reader.h"
 
 namespace meridian {
 namespace {
@@ -45,7 +45,7 @@ ClientLogin::Step ClientLogin::OnBytes(std::string_view& input, const World& wor
       input.remove_prefix(1);
     }
     if (buffer_.size() < header) return Step::kMore;
-    const uint32_t length = wire::LoadU32(buffer_.data() + type_size);
+    const uint32_t length = LoadU32(buffer_.data() + type_size);
     if (type_size == 1 && buffer_[0] != wire::kPasswordMessage) {
       return Fail(Violation("expected password response, got message type " +
                             std::to_string(static_cast<unsigned char>(buffer_[0]))),
@@ -150,7 +150,7 @@ ScramServer ClientLogin::MakeServer(const World& world) {
 }
 
 ClientLogin::Step ClientLogin::OnSaslInitial(std::string_view body, wire::OutQueue& out) {
-  wire::ByteReader reader(body);
+  ByteReader reader(body);
   const std::string_view mechanism = reader.String();
   const int32_t size = reader.I32();
   if (!reader.ok() || size < 0 || reader.rest().size() != static_cast<size_t>(size)) {

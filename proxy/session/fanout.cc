@@ -4,10 +4,10 @@
 #include <charconv>
 
 #include "proxy/session/move_requests.h"
-#include "proxy/wire/byte_reader.h"
 #include "proxy/wire/error_response.h"
 #include "proxy/wire/free_memory.h"
 #include "proxy/wire/message_writer.h"
+#include "sharding/byte_reader.h"
 
 namespace meridian {
 namespace {
@@ -128,7 +128,7 @@ void Fanout::OnMessage(Branch& branch, const MessageStream::Event& event) {
       OnCopyInResponse(event, branch);
       break;
     case wire::kCommandComplete:
-      OnCommandComplete(branch, wire::ByteReader(event.body()).String());
+      OnCommandComplete(branch, ByteReader(event.body()).String());
       break;
     case wire::kErrorResponse: {
       branch.failed = true;

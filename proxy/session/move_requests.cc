@@ -1,7 +1,7 @@
 #include "proxy/session/move_requests.h"
 
-#include "proxy/wire/byte_reader.h"
 #include "proxy/wire/message_writer.h"
+#include "sharding/byte_reader.h"
 
 namespace meridian {
 namespace {
@@ -32,7 +32,7 @@ std::string TakeRequest(const KeyMove& move) {
 
 void AppendPuts(std::string_view data_rows, std::string& puts) {
   while (data_rows.size() >= wire::kHeaderBytes) {
-    wire::ByteReader length(data_rows.substr(1));
+    ByteReader length(data_rows.substr(1));
     const size_t message = 1 + size_t{length.U32()};
     // A DataRow's body is what a Bind says of its parameters: their number, and each with its size.
     wire::MessageBuilder(puts, wire::kBind)

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "proxy/wire/byte_reader.h"
+#include "sharding/byte_reader.h"
 
 namespace meridian {
 
@@ -19,7 +19,7 @@ PreparedText::PreparedText(PreparedTexts* owner, uint64_t statement_id, Kind sta
       key_(std::move(key)) {
   if (kind == Kind::kSql) return;
   for (size_t i = 0; i + 4 <= types.size(); i += 4) {
-    type_oids_.push_back(wire::LoadU32(types.data() + i));
+    type_oids_.push_back(LoadU32(types.data() + i));
   }
 }
 

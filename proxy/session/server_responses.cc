@@ -2,9 +2,9 @@
 
 #include "proxy/session/session.h"
 #include "proxy/session/statement_kinds.h"
-#include "proxy/wire/byte_reader.h"
 #include "proxy/wire/error_response.h"
 #include "proxy/wire/message_writer.h"
+#include "sharding/byte_reader.h"
 
 namespace meridian {
 
@@ -191,7 +191,7 @@ void Session::OnComplete(Server& server, const MessageStream::Event& event) {
       detail != nullptr && detail->next_effect < detail->effects.size()) {
     const auto& effect = detail->effects[detail->next_effect++];
     if (effect != nullptr) {
-      const std::string tag(wire::ByteReader(event.body()).String());
+      const std::string tag(ByteReader(event.body()).String());
       ApplyEffect(*effect, tag, FindParticipant(server));
     }
   }

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "proxy/wire/byte_reader.h"
 #include "proxy/wire/free_memory.h"
 #include "proxy/wire/message_writer.h"
+#include "sharding/byte_reader.h"
 
 namespace meridian {
 namespace {
@@ -49,7 +49,7 @@ void Session::OnClientBytes(std::string_view bytes) {
 // announces, but no more than a few times what the client has really sent.
 void Session::ReserveInbox(std::string_view start, size_t more) {
   if (start.size() < wire::kHeaderBytes || start[0] == wire::kCopyData) return;
-  const uint64_t size = uint64_t{wire::LoadU32(start.data() + 1)} + 1;
+  const uint64_t size = uint64_t{LoadU32(start.data() + 1)} + 1;
   const uint64_t here = start.size() + more;
   if (size <= here || here <= inbox_.capacity()) return;
   inbox_.reserve(std::min<uint64_t>(size, 4 * here));
@@ -105,7 +105,7 @@ size_t Session::Process(std::string_view input) {
     }
     if (input.size() < wire::kHeaderBytes) break;
     const char type = input[0];
-    const uint32_t length = wire::LoadU32(input.data() + 1);
+    const uint32_t length = LoadU32(input.data() + 1);
     const wire::LengthCheck check = wire::CheckClientMessage(type, length);
     if (check != wire::LengthCheck::kOk && Answering()) {
       stalled_ = true;

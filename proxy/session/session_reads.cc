@@ -6,8 +6,8 @@
 
 #include "proxy/session/causality_token.h"
 #include "proxy/session/session.h"
-#include "proxy/wire/byte_reader.h"
 #include "proxy/wire/messages.h"
+#include "sharding/byte_reader.h"
 
 namespace meridian {
 
@@ -58,7 +58,7 @@ size_t Session::RestOfBatch() const {
   bool executed = false;
   std::string_view rest = behind_;
   while (rest.size() >= wire::kHeaderBytes) {
-    const size_t size = size_t{wire::LoadU32(rest.data() + 1)} + 1;
+    const size_t size = size_t{LoadU32(rest.data() + 1)} + 1;
     if (rest.size() < size) return 0;
     switch (rest[0]) {
       case wire::kDescribe:

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "proxy/wire/byte_reader.h"
 #include "proxy/wire/error_response.h"
 #include "proxy/wire/message_writer.h"
+#include "sharding/byte_reader.h"
 
 namespace meridian {
 namespace {
@@ -70,7 +70,7 @@ void SessionStart::OnServerBytes(Server& server, std::string_view bytes) {
     if (event.kind == wire::MessageStream::Kind::kNone) return;
     switch (event.type) {
       case wire::kParameterStatus: {
-        wire::ByteReader reader(event.body());
+        ByteReader reader(event.body());
         const std::string_view name = reader.String();
         const std::string_view value = reader.String();
         Put(parameters_, name, value);

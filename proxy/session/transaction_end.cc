@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "proxy/wire/byte_reader.h"
 #include "proxy/wire/error_response.h"
 #include "proxy/wire/messages.h"
+#include "sharding/byte_reader.h"
 
 namespace meridian {
 
@@ -100,7 +100,7 @@ void TransactionEnd::OnEvent(Server& server, const MessageStream::Event& event) 
                    [&server](const Branch& candidate) { return candidate.server == &server; });
   switch (event.type) {
     case wire::kCommandComplete:
-      branch->tag = std::string(wire::ByteReader(event.body()).String());
+      branch->tag = std::string(ByteReader(event.body()).String());
       break;
     case wire::kErrorResponse:
       OnError(*branch, wire::ToSqlError(wire::ParseErrorFields(event.body())));

@@ -1,6 +1,6 @@
 #include "proxy/wire/error_response.h"
 
-#include "proxy/wire/byte_reader.h"
+#include "sharding/byte_reader.h"
 
 namespace meridian::wire {
 

@@ -1,6 +1,6 @@
 #include "proxy/wire/frontend_messages.h"
 
-#include "proxy/wire/byte_reader.h"
+#include "sharding/byte_reader.h"
 #include "sharding/sql_status.h"
 
 namespace meridian::wire {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "proxy/wire/byte_reader.h"
+#include "sharding/byte_reader.h"
 
 namespace meridian::wire {
 namespace {

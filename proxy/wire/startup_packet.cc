@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "proxy/wire/byte_reader.h"
 #include "proxy/wire/message_writer.h"
+#include "sharding/byte_reader.h"
 #include "sharding/sql_status.h"
 
 namespace meridian::wire {

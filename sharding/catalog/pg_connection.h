@@ -96,6 +96,24 @@ class PgConnection {
   absl::Status CopyData(std::string_view data);
   absl::Status CopyEnd(const absl::Status& outcome = absl::OkStatus());
 
+  // `sql` begins a copy in both directions (START_REPLICATION, on a replication connection). Then
+  // CopyData sends, and CopyReceive hands the next CopyData message to `sink`: false where none
+  // comes within the timeout; 08006 when the server has ended the copy.
+  absl::Status CopyBothBegin(std::string_view sql);
+  absl::StatusOr<bool> CopyReceive(std::chrono::milliseconds timeout,
+                                   absl::FunctionRef<absl::Status(std::string_view)> sink);
+
+  // Statements that are sent without waiting for one another: PipelineBegin, any number of
+  // Prepare, Execute and Statement, then PipelineEnd, which waits for all answers and gives the
+  // rows that each statement touched, in order (Prepare: 0). The first error is given, and what
+  // stood behind it has not run. (PostgreSQL documentation, "Pipeline Mode")
+  absl::Status PipelineBegin();
+  absl::Status PipelinePrepare(const std::string& name, const std::string& sql);
+  absl::Status PipelineExecute(const std::string& name, absl::Span<const PgParameter> parameters);
+  absl::Status PipelineStatement(const std::string& sql,
+                                 absl::Span<const PgParameter> parameters = {});
+  absl::StatusOr<std::vector<uint64_t>> PipelineEnd();
+
   // The next notification, nullopt at the timeout or when `stop` is requested. 08006 when the
   // connection is lost.
   absl::StatusOr<std::optional<PgNotification>> WaitForNotification(
@@ -126,6 +144,7 @@ class PgConnection {
   // The next result of the running statement, nullptr at its end.
   absl::StatusOr<pg_result*> NextResult(const Deadline& deadline);
   absl::StatusOr<PgResult> Finished(const Deadline& deadline);
+  absl::Status StartCopy(std::string_view sql, int wanted);
   // The error of a COPY statement that did not begin a copy. Takes over `first`.
   absl::Status AfterNoCopy(pg_result* first);
   absl::Status ErrorOf(const pg_result* result) const;

@@ -19,13 +19,8 @@ constexpr size_t kCopyChunkBytes = 1 << 20;
 
 absl::Status PgConnection::CopyOut(std::string_view sql,
                                    absl::FunctionRef<absl::Status(std::string_view)> sink) {
+  if (absl::Status started = StartCopy(sql, PGRES_COPY_OUT); !started.ok()) return started;
   Deadline deadline = StatementDeadline();
-  if (broken() || PQsendQuery(connection_.get(), std::string(sql).c_str()) == 0) return Lost();
-  if (absl::Status sent = Flush(deadline); !sent.ok()) return sent;
-  auto first = NextResult(deadline);
-  if (!first.ok()) return first.status();
-  if (PQresultStatus(*first) != PGRES_COPY_OUT) return AfterNoCopy(*first);
-  PQclear(*first);
   for (;;) {
     char* data = nullptr;
     const int length = PQgetCopyData(connection_.get(), &data, 1);
@@ -48,15 +43,48 @@ absl::Status PgConnection::CopyOut(std::string_view sql,
   }
 }
 
-absl::Status PgConnection::CopyBegin(std::string_view sql) {
+// `wanted`: an ExecStatusType.
+absl::Status PgConnection::StartCopy(std::string_view sql, int wanted) {
   const Deadline deadline = StatementDeadline();
   if (broken() || PQsendQuery(connection_.get(), std::string(sql).c_str()) == 0) return Lost();
   if (absl::Status sent = Flush(deadline); !sent.ok()) return sent;
   auto first = NextResult(deadline);
   if (!first.ok()) return first.status();
-  if (PQresultStatus(*first) != PGRES_COPY_IN) return AfterNoCopy(*first);
+  if (PQresultStatus(*first) != static_cast<ExecStatusType>(wanted)) return AfterNoCopy(*first);
   PQclear(*first);
   return absl::OkStatus();
+}
+
+absl::Status PgConnection::CopyBegin(std::string_view sql) { return StartCopy(sql, PGRES_COPY_IN); }
+
+absl::Status PgConnection::CopyBothBegin(std::string_view sql) {
+  return StartCopy(sql, PGRES_COPY_BOTH);
+}
+
+absl::StatusOr<bool> PgConnection::CopyReceive(
+    std::chrono::milliseconds timeout, absl::FunctionRef<absl::Status(std::string_view)> sink) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  for (;;) {
+    char* data = nullptr;
+    const int length = PQgetCopyData(connection_.get(), &data, 1);
+    if (length > 0) {
+      const absl::Status taken = sink({data, static_cast<size_t>(length)});
+      PQfreemem(data);
+      if (!taken.ok()) return taken;
+      return true;
+    }
+    if (length == -1) {
+      absl::Status end = Finished(StatementDeadline()).status();
+      return end.ok() ? Lost() : end;
+    }
+    if (length < 0) return Lost();
+    if (!WaitSocket(POLLIN, deadline).ok()) {
+      if (stop_.stop_requested()) return Stopped();
+      if (std::chrono::steady_clock::now() >= deadline) return false;
+      return Lost();
+    }
+    if (PQconsumeInput(connection_.get()) == 0) return Lost();
+  }
 }
 
 absl::Status PgConnection::AfterNoCopy(PGresult* first) {

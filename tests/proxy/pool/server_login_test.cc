@@ -5,9 +5,9 @@
 
 #include "proxy/auth/scram_server.h"
 #include "proxy/pool/md5_password.h"
-#include "proxy/wire/byte_reader.h"
 #include "proxy/wire/message_stream.h"
 #include "proxy/wire/startup_packet.h"
+#include "sharding/byte_reader.h"
 #include "tests/proxy/pool/fake_host.h"
 
 namespace meridian {
@@ -70,7 +70,7 @@ class ScramPeer {
       : server_("ann", MakeScramVerifier("pencil", "saltsaltsaltsalt", 1).value(), "servernonce") {}
 
   std::string AnswerFirst(std::string_view initial_response) {
-    wire::ByteReader reader(initial_response.substr(wire::kHeaderBytes));
+    ByteReader reader(initial_response.substr(wire::kHeaderBytes));
     EXPECT_EQ(reader.String(), "SCRAM-SHA-256");
     const uint32_t size = reader.U32();
     const auto challenge = server_.Start(reader.Bytes(size));
@@ -205,7 +205,7 @@ TEST(ServerLogin, ScramKeysMustBeWaitedFor) {
 TEST(ServerLogin, ScramIterationsAreBounded) {
   Login login({.password = "pencil"});
   login.Feed(SaslOffer()).value();
-  wire::ByteReader reader(std::string_view(login.sent).substr(wire::kHeaderBytes));
+  ByteReader reader(std::string_view(login.sent).substr(wire::kHeaderBytes));
   reader.String();
   reader.U32();
   const std::string first(reader.rest());

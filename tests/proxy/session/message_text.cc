@@ -6,8 +6,8 @@
 #include <stdexcept>
 #include <vector>
 
-#include "proxy/wire/byte_reader.h"
 #include "proxy/wire/message_writer.h"
+#include "sharding/byte_reader.h"
 
 namespace meridian {
 namespace {
@@ -174,7 +174,7 @@ std::string MessageFromText(std::string_view line) {
 
 size_t WholeMessage(std::string_view bytes) {
   if (bytes.size() < wire::kHeaderBytes) return 0;
-  const size_t size = size_t{wire::LoadU32(bytes.data() + 1)} + 1;
+  const size_t size = size_t{LoadU32(bytes.data() + 1)} + 1;
   return size <= bytes.size() ? size : 0;
 }
 

@@ -11,8 +11,8 @@
 #include <regex>
 #include <stdexcept>
 
-#include "proxy/wire/byte_reader.h"
 #include "proxy/wire/message_writer.h"
+#include "sharding/byte_reader.h"
 #include "sharding/catalog/migrations.h"
 #include "tests/proxy/session/message_text.h"
 #include "tests/proxy/session/shop_world.h"
@@ -139,7 +139,7 @@ class SocketBackend : public Backend {
   }
   std::string ReadMessage() {
     std::string message = ReadBytes(wire::kHeaderBytes);
-    message += ReadBytes(wire::LoadU32(message.data() + 1) - 4);
+    message += ReadBytes(LoadU32(message.data() + 1) - 4);
     // Every server process has the number 77.
     if (message[0] == wire::kNotification) message.replace(5, 4, std::string("\0\0\0M", 4));
     return message;

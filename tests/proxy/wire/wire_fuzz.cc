@@ -2,12 +2,12 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "proxy/wire/byte_reader.h"
 #include "proxy/wire/error_response.h"
 #include "proxy/wire/frontend_messages.h"
 #include "proxy/wire/message_stream.h"
 #include "proxy/wire/message_writer.h"
 #include "proxy/wire/startup_packet.h"
+#include "sharding/byte_reader.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace {

@@ -135,5 +135,40 @@ TEST(PgConnection, CopiesThatFail) {
   EXPECT_TRUE(connection.broken());
 }
 
+TEST(PgConnection, RunsPipelines) {
+  PgConnection connection = Open();
+  ASSERT_TRUE(connection.Script("CREATE TEMP TABLE piped (i int PRIMARY KEY, t text)").ok());
+  ASSERT_TRUE(connection.PipelineBegin().ok());
+  ASSERT_TRUE(connection.PipelineStatement("BEGIN").ok());
+  ASSERT_TRUE(connection.PipelinePrepare("ins", "INSERT INTO piped VALUES ($1, $2)").ok());
+  for (int i = 0; i < 3000; ++i) {
+    ASSERT_TRUE(connection.PipelineExecute("ins", {{std::to_string(i), std::nullopt}}).ok());
+  }
+  ASSERT_TRUE(connection.PipelineStatement("UPDATE piped SET t = $1 WHERE i < 7", {{"x"}}).ok());
+  ASSERT_TRUE(connection.PipelineStatement("COMMIT").ok());
+  const auto affected = connection.PipelineEnd();
+  ASSERT_TRUE(affected.ok()) << affected.status();
+  ASSERT_EQ(affected->size(), 3004u);
+  EXPECT_EQ((*affected)[1], 0u);
+  EXPECT_EQ((*affected)[2], 1u);
+  EXPECT_EQ((*affected)[3002], 7u);
+  EXPECT_EQ(connection.Query("SELECT count(*) FROM piped")->Text(0, 0), "3000");
+}
+
+TEST(PgConnection, AnErrorEndsAPipeline) {
+  PgConnection connection = Open();
+  ASSERT_TRUE(connection.Script("CREATE TEMP TABLE piped (i int PRIMARY KEY)").ok());
+  ASSERT_TRUE(connection.PipelineBegin().ok());
+  for (const char* const sql : {"BEGIN", "INSERT INTO piped VALUES (1)", "SELECT 1/0",
+                                "INSERT INTO piped VALUES (2)", "COMMIT"}) {
+    ASSERT_TRUE(connection.PipelineStatement(sql).ok());
+  }
+  EXPECT_EQ(State(connection.PipelineEnd().status()), "22012");
+  ASSERT_TRUE(connection.Script("ROLLBACK").ok());
+  EXPECT_EQ(connection.Query("SELECT count(*) FROM piped")->Text(0, 0), "0");
+  ASSERT_TRUE(connection.PipelineBegin().ok());
+  EXPECT_TRUE(connection.PipelineEnd().ok());
+}
+
 }  // namespace
 }  // namespace meridian

@@ -1,12 +1,12 @@
-// Reads the fields of a message body. Never past its end: after a field that is not there, ok() is
-// false and every further read gives zero or an empty view.
+// Reads the fields of a binary message, in network byte order. Never past its end: after a field
+// that is not there, ok() is false and every further read gives zero or an empty view.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
 #include <string_view>
 
-namespace meridian::wire {
+namespace meridian {
 
 inline uint16_t LoadU16(const char* at) {
   const auto* p = reinterpret_cast<const unsigned char*>(at);
@@ -38,6 +38,10 @@ class ByteReader {
   uint32_t U32() {
     const std::string_view b = Bytes(4);
     return b.empty() ? 0 : LoadU32(b.data());
+  }
+  uint64_t U64() {
+    const uint64_t high = U32();
+    return high << 32 | U32();
   }
   int32_t I32() { return static_cast<int32_t>(U32()); }
 
@@ -74,4 +78,4 @@ class ByteReader {
   bool ok_ = true;
 };
 
-}  // namespace meridian::wire
+}  // namespace meridian
