@@ -1,0 +1,94 @@
+// Applies a stream of changes (pgoutput) to the shard that is to have the rows, so that what is
+// applied and how far the stream has been read are one commit: the transactions carry a replication
+// origin, whose progress the server keeps (PostgreSQL documentation, "Replication Progress
+// Tracking"). A crash neither skips nor repeats a change.
+//
+// Blocking; one thread. An error ends the transaction that was being applied without effect; a new
+// applier goes on at applied().
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <absl/types/span.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "rebalance/stream/moved_table.h"
+#include "rebalance/stream/pgoutput.h"
+#include "sharding/catalog/pg_connection.h"
+
+namespace meridian {
+
+// A large value of a row came into the range by an UPDATE that left it as it was, so it is not in
+// the stream: the slice has to start over.
+inline constexpr std::string_view kValueNotSent = "M0001";
+
+class ChangeApplier {
+ public:
+  // Connects to the target as a replica does: no triggers, no checks of foreign keys. Makes the
+  // origin where it is missing. `tables` must outlive the applier.
+  static absl::StatusOr<ChangeApplier> Connect(const PgTarget& target, const std::string& origin,
+                                               absl::Span<const MovedTable> tables);
+  // No error if there is none. Nobody may be using it.
+  static absl::Status DropOrigin(PgConnection& connection, const std::string& origin);
+
+  // Takes the next event of the stream. Small transactions are applied together, in one
+  // transaction, so what it says is durable only when Flush, or applied(), says so.
+  absl::Status Apply(const pgoutput::Event& event);
+  // Commits what has been taken; inside a transaction of the stream it does nothing.
+  absl::Status Flush();
+
+  // All of the stream before it is durable.
+  Lsn applied() const { return applied_; }
+  // Between Begin and Commit of the stream.
+  bool in_transaction() const { return in_transaction_; }
+  uint64_t changes() const { return changes_; }
+  // Transactions that came to the source by this origin are not applied: they are from here.
+  void Ignore(std::string origin) { ignored_origin_ = std::move(origin); }
+
+ private:
+  // A relation as the stream last described it.
+  struct Followed {
+    const MovedTable* table = nullptr;
+    std::vector<std::string> columns;
+    std::vector<bool> identity;  // by column
+    std::vector<bool> settable;
+  };
+
+  ChangeApplier(PgConnection connection, absl::Span<const MovedTable> tables)
+      : connection_(std::move(connection)), tables_(tables) {}
+
+  absl::Status OnRelation(const pgoutput::Relation& relation);
+  absl::Status OnInsert(const pgoutput::Insert& insert);
+  absl::Status OnUpdate(const pgoutput::Update& update);
+  absl::Status OnDelete(const pgoutput::Delete& deleted);
+  absl::Status OnCommit(const pgoutput::Commit& commit);
+  absl::StatusOr<const Followed*> Find(uint32_t relation, size_t columns) const;
+  absl::Status BeginBatch();
+  // Sends the statement, which must touch one row.
+  absl::Status Send(const std::string& sql, absl::Span<const PgParameter> parameters);
+  absl::Status EndBatch();
+  absl::Status Wait();
+
+  PgConnection connection_;
+  absl::Span<const MovedTable> tables_;
+  absl::flat_hash_map<uint32_t, Followed> relations_;
+  std::map<std::string, std::string> prepared_;  // SQL -> name
+  std::string ignored_origin_;
+  Lsn applied_ = 0;
+  Lsn read_ = 0;  // the end of the last transaction that was taken
+  int64_t commit_time_us_ = 0;
+  uint64_t changes_ = 0;
+  size_t batch_ = 0;               // changes sent since the last BEGIN
+  std::vector<bool> touches_one_;  // whose answers were not read: whether they must say one row
+  bool piped_ = false;
+  bool open_ = false;            // between BEGIN and COMMIT at the target
+  bool in_transaction_ = false;  // of the stream
+  bool ignoring_ = false;
+};
+
+}  // namespace meridian

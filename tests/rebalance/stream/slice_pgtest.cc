@@ -1,0 +1,393 @@
+// Rows of a key range copied and followed from one real server to another, while they change.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <random>
+#include <thread>
+
+#include "rebalance/stream/change_applier.h"
+#include "rebalance/stream/change_stream.h"
+#include "rebalance/stream/follower.h"
+#include "rebalance/stream/moved_table.h"
+#include "rebalance/stream/publication.h"
+#include "rebalance/stream/range_copy.h"
+#include "sharding/sql_status.h"
+#include "tests/support/pg_cluster.h"
+
+namespace meridian {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+
+constexpr char kName[] = "meridian_move_1";
+
+PgTarget TargetOf(const PgCluster& cluster, const std::string& dbname) {
+  PgTarget target;
+  target.address = {"127.0.0.1", cluster.port()};
+  target.dbname = dbname;
+  target.user = "postgres";
+  return target;
+}
+
+std::string State(const absl::Status& status) {
+  return status.ok() ? "" : ToSqlError(status).sqlstate;
+}
+
+// Two servers with a database each, made anew for each test.
+class SliceTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    source_cluster_ = std::make_unique<PgCluster>();
+    target_cluster_ = std::make_unique<PgCluster>();
+  }
+  static void TearDownTestSuite() {
+    source_cluster_.reset();
+    target_cluster_.reset();
+  }
+
+  void SetUp() override {
+    for (PgCluster* const cluster : {source_cluster_.get(), target_cluster_.get()}) {
+      cluster->Connect().Query("CREATE DATABASE shop");
+    }
+    source_ = TargetOf(*source_cluster_, "shop");
+    target_ = TargetOf(*target_cluster_, "shop");
+  }
+  void TearDown() override {
+    stream_.reset();
+    applier_.reset();
+    {
+      auto at_source = *PgConnection::Connect(source_);
+      for (int tries = 0; tries < 100; ++tries) {  // its walsender may still be ending
+        if (ChangeStream::DropSlot(at_source, kName).ok()) break;
+        std::this_thread::sleep_for(milliseconds(50));
+      }
+      auto at_target = *PgConnection::Connect(target_);
+      for (int tries = 0; tries < 100; ++tries) {
+        if (ChangeApplier::DropOrigin(at_target, kName).ok()) break;
+        std::this_thread::sleep_for(milliseconds(50));
+      }
+    }
+    for (PgCluster* const cluster : {source_cluster_.get(), target_cluster_.get()}) {
+      cluster->Connect().Query("DROP DATABASE shop WITH (FORCE)");
+    }
+  }
+
+  Connection AtSource() { return source_cluster_->Connect("shop"); }
+  Connection AtTarget() { return target_cluster_->Connect("shop"); }
+  void OnBoth(const std::string& sql) {
+    AtSource().Query(sql);
+    AtTarget().Query(sql);
+  }
+
+  // A distribution by bigint, cut at 1000 and 2000; the middle range moves.
+  void Distribute(std::vector<std::pair<std::string, std::string>> tables, bool hashed = false) {
+    std::vector<KeyRange> ranges;
+    ranges.push_back({"low", {}, ShardIndex{0}});
+    const int64_t cut = hashed ? int64_t{-1} << 62 : 1000;
+    ranges.push_back({"middle", {{KeyValue(cut)}}, ShardIndex{0}});
+    ranges.push_back({"high", {{KeyValue(hashed ? int64_t{1} << 62 : 2000)}}, ShardIndex{0}});
+    distribution_ = *Distribution::Build("d", {{KeyType::kBigint, hashed}}, std::move(ranges));
+    auto connection = *PgConnection::Connect(source_);
+    for (const auto& [table, key] : tables) {
+      MappedTable mapped{.name = {"public", table},
+                         .kind = MappedTable::Kind::kSharded,
+                         .distribution = 0,
+                         .key_columns = {key}};
+      auto moved = ReadMovedTable(connection, mapped, *distribution_, 1);
+      ASSERT_TRUE(moved.ok()) << moved.status();
+      tables_.push_back(*std::move(moved));
+    }
+  }
+
+  // Publication, slot, copy.
+  void Copy() {
+    auto connection = *PgConnection::Connect(source_);
+    const auto published = MakePublication(connection, kName, tables_);
+    ASSERT_TRUE(published.ok()) << published;
+    stream_.emplace(*ChangeStream::Connect(source_));
+    const auto slot = stream_->CreateSlot(kName);
+    ASSERT_TRUE(slot.ok()) << slot.status();
+    start_ = slot->start;
+    auto from = OpenSnapshot(source_, slot->snapshot);
+    ASSERT_TRUE(from.ok()) << from.status();
+    auto to = *OpenForRows(target_);
+    for (const MovedTable& table : tables_) {
+      const auto copied = CopyRange(*from, to, table, [](size_t) { return absl::OkStatus(); });
+      ASSERT_TRUE(copied.ok()) << copied.status();
+    }
+  }
+
+  // As a mover begins to follow, at first or after a crash.
+  void BeginToFollow() {
+    follower_.reset();
+    applier_.reset();
+    for (int tries = 0; !applier_.has_value() && tries < 100; ++tries) {
+      auto applier = ChangeApplier::Connect(target_, kName, tables_);
+      if (applier.ok())
+        applier_.emplace(*std::move(applier));
+      else
+        std::this_thread::sleep_for(milliseconds(50));  // the last one's session is ending
+    }
+    ASSERT_TRUE(applier_.has_value());
+    for (int tries = 0; tries < 100; ++tries) {
+      stream_.emplace(*ChangeStream::Connect(source_));
+      if (stream_->Start(kName, kName, std::max(start_, applier_->applied())).ok()) break;
+      std::this_thread::sleep_for(milliseconds(50));
+    }
+    follower_.emplace(*stream_, *applier_);
+  }
+
+  absl::StatusOr<bool> FollowToBarrier(const std::string& barrier = "here") {
+    AtSource().Query("SELECT pg_logical_emit_message(true, 'meridian', '" + barrier + "')");
+    return follower_->Until(barrier, steady_clock::now() + seconds(30));
+  }
+
+  // The rows of the range on both sides, as text in some order.
+  void ExpectSameRows() {
+    for (const MovedTable& table : tables_) {
+      const std::string sql = "SELECT t::text FROM " + table.name.ToString() + " t WHERE " +
+                              table.condition + " ORDER BY 1";
+      const auto rows = AtSource().Query(sql).rows;
+      EXPECT_EQ(AtTarget().Query(sql).rows, rows) << table.name.ToString();
+      EXPECT_FALSE(rows.empty()) << table.name.ToString();
+      EXPECT_EQ(AtTarget().Value("SELECT count(*) FROM " + table.name.ToString() + " WHERE (" +
+                                 table.condition + ") IS NOT TRUE"),
+                "0");
+    }
+  }
+
+  static std::unique_ptr<PgCluster> source_cluster_, target_cluster_;
+  PgTarget source_, target_;
+  std::optional<Distribution> distribution_;
+  std::vector<MovedTable> tables_;
+  std::optional<ChangeStream> stream_;
+  std::optional<ChangeApplier> applier_;
+  std::optional<Follower> follower_;
+  Lsn start_ = 0;
+};
+
+std::unique_ptr<PgCluster> SliceTest::source_cluster_, SliceTest::target_cluster_;
+
+TEST_F(SliceTest, CopiesTheRangeAndFollowsIt) {
+  OnBoth("CREATE TABLE t (k bigint PRIMARY KEY, v text, n numeric, at timestamptz)");
+  AtSource().Query(
+      "INSERT INTO t SELECT i, 'row ' || i, i / 7.0, now() FROM generate_series(1, 3000) i");
+  Distribute({{"t", "k"}});
+  Copy();
+  AtSource().Query("UPDATE t SET v = v || '!' WHERE k % 3 = 0");
+  AtSource().Query("DELETE FROM t WHERE k % 5 = 0");
+  AtSource().Query(
+      "INSERT INTO t SELECT i, NULL, 'NaN', 'infinity' FROM generate_series(1000, "
+      "2500, 5) i");
+  BeginToFollow();
+  EXPECT_TRUE(*FollowToBarrier());
+  ExpectSameRows();
+  EXPECT_EQ(AtTarget().Value("SELECT count(*) FROM t"), "1000");
+  EXPECT_FALSE(*follower_->Until("never", steady_clock::now() + milliseconds(50)));
+}
+
+TEST_F(SliceTest, FollowsWritersUntilTheyStop) {
+  OnBoth("CREATE TABLE t (k bigint PRIMARY KEY, v int, big text)");
+  OnBoth("ALTER TABLE t ALTER big SET STORAGE EXTERNAL");
+  AtSource().Query(
+      "INSERT INTO t SELECT i, 0, repeat(i::text, 2000) FROM generate_series(900, 2100) i");
+  Distribute({{"t", "k"}}, true);
+  std::atomic<bool> stop = false;
+  std::vector<std::thread> writers;
+  for (int w = 0; w < 3; ++w) {
+    writers.emplace_back([this, w, &stop] {
+      Connection connection = AtSource();
+      std::mt19937 random(static_cast<unsigned>(w));
+      while (!stop) {
+        const std::string k = std::to_string(900 + static_cast<int>(random() % 1200));
+        switch (random() % 6) {
+          case 0:
+            connection.Query("DELETE FROM t WHERE k = " + k);
+            break;
+          case 1:
+            connection.Query("INSERT INTO t VALUES (" + k +
+                             ", 1, repeat('x', 5000)) ON CONFLICT DO NOTHING");
+            break;
+          case 2:
+            connection.Query("BEGIN");
+            connection.Query("SAVEPOINT s; DELETE FROM t WHERE k > 1900; ROLLBACK TO s");
+            connection.Query("UPDATE t SET v = v + 1 WHERE k = " + k);
+            connection.Query(random() % 2 == 0 ? "COMMIT" : "ROLLBACK");
+            break;
+          case 3:
+            connection.Query("UPDATE t SET big = repeat('y', 4000) WHERE k = " + k);
+            break;
+          default:
+            connection.Query("UPDATE t SET v = v + 1 WHERE k = " + k);
+        }
+      }
+    });
+  }
+  Copy();
+  BeginToFollow();
+  for (int i = 0; i < 5; ++i) {  // as after crashes: what is not durable comes again
+    EXPECT_FALSE(*follower_->Until("", steady_clock::now() + milliseconds(150)));
+    BeginToFollow();
+  }
+  stop = true;
+  for (std::thread& writer : writers) writer.join();
+  EXPECT_TRUE(*FollowToBarrier());
+  ExpectSameRows();
+  EXPECT_GT(applier_->applied(), start_);
+}
+
+TEST_F(SliceTest, KindsOfColumns) {
+  OnBoth(
+      "CREATE TABLE odd (\"Key\" bigint NOT NULL, id int GENERATED ALWAYS AS IDENTITY,"
+      " twice bigint GENERATED ALWAYS AS (\"Key\" * 2) STORED, gone int, a int[], j jsonb,"
+      " b bytea, i interval, f float8, \"c\"\"d\" char(5), PRIMARY KEY (\"Key\", id))");
+  OnBoth("ALTER TABLE odd DROP gone");
+  AtSource().Query(
+      "INSERT INTO odd (\"Key\", a, j, b, i, f, \"c\"\"d\") SELECT k, ARRAY[k, NULL],"
+      " '{\"k\": [1, \"\\\\n\"]}', '\\x00ff', '1 mon -2 days', 1.0 / k, E'\\t' FROM"
+      " generate_series(1500, 1600) k");
+  Distribute({{"odd", "Key"}});
+  Copy();
+  AtSource().Query(
+      "SET intervalstyle = iso_8601; SET bytea_output = escape;"
+      "UPDATE odd SET i = i * 2, b = b || b, f = f / 3 WHERE id < 50");
+  AtSource().Query("UPDATE odd SET \"Key\" = \"Key\" + 200 WHERE id % 7 = 0");
+  BeginToFollow();
+  EXPECT_TRUE(*FollowToBarrier());
+  ExpectSameRows();
+}
+
+TEST_F(SliceTest, PartitionsForeignKeysAndTriggers) {
+  OnBoth(
+      "CREATE TABLE customers (c bigint PRIMARY KEY);"
+      "CREATE TABLE orders (c bigint REFERENCES customers, o int, v int, PRIMARY KEY (c, o))"
+      " PARTITION BY HASH (o);"
+      "CREATE TABLE orders_0 PARTITION OF orders FOR VALUES WITH (MODULUS 2, REMAINDER 0);"
+      "CREATE TABLE orders_1 PARTITION OF orders FOR VALUES WITH (MODULUS 2, REMAINDER 1);"
+      "CREATE FUNCTION add() RETURNS trigger LANGUAGE plpgsql AS"
+      " 'BEGIN NEW.v := NEW.v + 1; RETURN NEW; END';"
+      "CREATE TRIGGER add BEFORE INSERT OR UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION add()");
+  AtSource().Query("INSERT INTO customers SELECT generate_series(1, 3000)");
+  AtSource().Query(
+      "INSERT INTO orders SELECT c, o, 0 FROM generate_series(1, 3000, 7) c, generate_series(1, 4) "
+      "o");
+  Distribute({{"orders", "c"}, {"customers", "c"}});
+  Copy();
+  AtSource().Query("UPDATE orders SET v = v * 10 WHERE o = 2");
+  AtSource().Query("UPDATE orders SET o = o + 10 WHERE o = 3");  // to another partition
+  AtSource().Query("INSERT INTO customers VALUES (1900000000)");
+  BeginToFollow();
+  EXPECT_TRUE(*FollowToBarrier());
+  ExpectSameRows();
+}
+
+TEST_F(SliceTest, KeysThatCrossTheEndsOfTheRange) {
+  OnBoth("CREATE TABLE t (k bigint PRIMARY KEY, v text)");
+  AtSource().Query("INSERT INTO t SELECT i, 'v' FROM generate_series(500, 2500) i");
+  Distribute({{"t", "k"}});
+  Copy();
+  AtSource().Query("UPDATE t SET k = k + 10000 WHERE k % 10 = 3");  // out, or nowhere
+  AtSource().Query("UPDATE t SET k = k - 10000 WHERE k >= 11003");  // and back in
+  BeginToFollow();
+  EXPECT_TRUE(*FollowToBarrier());
+  ExpectSameRows();
+}
+
+// PostgreSQL makes an INSERT of such an UPDATE, without the large values that it left as they were.
+TEST_F(SliceTest, ALargeValueThatIsNotInTheStreamIsToldApart) {
+  OnBoth("CREATE TABLE t (k bigint PRIMARY KEY, v text)");
+  OnBoth("ALTER TABLE t ALTER v SET STORAGE EXTERNAL");
+  AtSource().Query("INSERT INTO t VALUES (1500, 'x'), (5000, repeat('y', 10000))");
+  Distribute({{"t", "k"}});
+  Copy();
+  AtSource().Query("UPDATE t SET k = 1501 WHERE k = 5000");
+  BeginToFollow();
+  EXPECT_EQ(State(FollowToBarrier().status()), kValueNotSent);
+}
+
+TEST_F(SliceTest, ARowThatIsMissingAtTheTargetIsNoticed) {
+  OnBoth("CREATE TABLE t (k bigint PRIMARY KEY, v text)");
+  AtSource().Query("INSERT INTO t VALUES (1500, 'x'), (1501, 'y')");
+  Distribute({{"t", "k"}});
+  for (const char* const change :
+       {"UPDATE t SET v = 'z' WHERE k = 1500", "DELETE FROM t WHERE k = 1500"}) {
+    Copy();
+    AtTarget().Query("DELETE FROM t WHERE k = 1500");
+    AtSource().Query(change);
+    BeginToFollow();
+    EXPECT_EQ(State(FollowToBarrier().status()), "XX000") << change;
+    TearDown();
+    SetUp();
+    OnBoth("CREATE TABLE t (k bigint PRIMARY KEY, v text)");
+    AtSource().Query("INSERT INTO t VALUES (1500, 'x'), (1501, 'y')");
+  }
+}
+
+TEST_F(SliceTest, WhatComesFromTheTargetIsNotSentBack) {
+  OnBoth("CREATE TABLE t (k bigint PRIMARY KEY, v text)");
+  AtSource().Query("INSERT INTO t VALUES (1500, 'x')");
+  Distribute({{"t", "k"}});
+  Copy();
+  BeginToFollow();
+  applier_->Ignore("meridian_back_1");
+  Connection replicated = AtSource();
+  replicated.Query("SELECT pg_replication_origin_create('meridian_back_1')");
+  replicated.Query("SELECT pg_replication_origin_session_setup('meridian_back_1')");
+  replicated.Query("INSERT INTO t VALUES (1501, 'from there')");
+  AtSource().Query("INSERT INTO t VALUES (1502, 'from here')");
+  EXPECT_TRUE(*FollowToBarrier());
+  EXPECT_THAT(
+      AtTarget().Query("SELECT k FROM t ORDER BY k").rows,
+      ::testing::ElementsAre(::testing::ElementsAre("1500"), ::testing::ElementsAre("1502")));
+  replicated.Query("SELECT pg_replication_origin_session_reset()");
+  replicated.Query("SELECT pg_replication_origin_drop('meridian_back_1')");
+}
+
+TEST_F(SliceTest, TablesWithoutAUsableIdentityAreRefused) {
+  AtSource().Query(
+      "CREATE TABLE none (k bigint NOT NULL);"
+      "CREATE TABLE other_key (k bigint NOT NULL, id int PRIMARY KEY);"
+      "CREATE TABLE full_rows (k bigint PRIMARY KEY); ALTER TABLE full_rows REPLICA IDENTITY FULL;"
+      "CREATE TABLE by_index (k bigint NOT NULL, i int NOT NULL, UNIQUE (k, i));"
+      "ALTER TABLE by_index REPLICA IDENTITY USING INDEX by_index_k_i_key");
+  Distribute({});
+  auto connection = *PgConnection::Connect(source_);
+  const auto read = [&](const std::string& table) {
+    return ReadMovedTable(connection,
+                          {.name = {"public", table},
+                           .kind = MappedTable::Kind::kSharded,
+                           .distribution = 0,
+                           .key_columns = {"k"}},
+                          *distribution_, 1);
+  };
+  for (const char* const table : {"none", "other_key", "full_rows"}) {
+    EXPECT_EQ(State(read(table).status()), "55000") << table;
+  }
+  EXPECT_THAT(read("by_index")->identity, ::testing::ElementsAre("k", "i"));
+}
+
+TEST_F(SliceTest, TheEndOfTheServersIsNoticed) {
+  OnBoth("CREATE TABLE t (k bigint PRIMARY KEY, v text)");
+  AtSource().Query("INSERT INTO t SELECT i, 'x' FROM generate_series(1000, 1999) i");
+  Distribute({{"t", "k"}});
+  Copy();
+  BeginToFollow();
+  AtSource().Query("UPDATE t SET v = 'y'");
+  AtSource().Query(
+      "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active");
+  EXPECT_FALSE(follower_->Until("", steady_clock::now() + seconds(10)).ok());
+  BeginToFollow();
+  AtTarget().Query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'meridian'");
+  AtSource().Query("UPDATE t SET v = 'z' WHERE k % 2 = 0");
+  EXPECT_FALSE(follower_->Until("", steady_clock::now() + seconds(10)).ok());
+  BeginToFollow();
+  EXPECT_TRUE(*FollowToBarrier());
+  ExpectSameRows();
+}
+
+}  // namespace
+}  // namespace meridian
