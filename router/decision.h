@@ -31,6 +31,9 @@ std::string_view RouteName(Route route);
 struct Decision {
   Route route = Route::kAny;
   ShardSet shards;  // kOne: exactly one; kSession, kAny: empty
+
+  // Whether shards that may hold stray rows get another text (Router::OwnedText).
+  bool LeavesOutStrays() const { return route == Route::kConcat || route == Route::kSum; }
 };
 
 // What the session wants, or already has.

@@ -9,6 +9,7 @@
 #include "router/plan/decide.h"
 #include "router/plan/insert.h"
 #include "router/plan/move_rows.h"
+#include "router/plan/owned_rows.h"
 #include "router/plan/plan.h"
 #include "router/statement_cache.h"
 #include "sharding/ascii.h"
@@ -146,39 +147,52 @@ void Router::Analyze(std::string_view text, const SqlContext& context,
   }
 }
 
-void Router::AnalyzeAnew(std::string_view text, const SqlContext& context,
-                         absl::Span<const Oid> parameter_types, Analysis* analysis) const {
-  Planning planning{text, context, parameter_types, analysis->literals, *map_, *schema_, {}};
+struct Router::Reading {
   std::optional<ParseTree> tree;
   bool is_syntax_error = false;
+  bool foreign = false;         // has characters of an encoding that the parser does not read
+  bool strings_hidden = false;  // what stands in strings is not what the tree says
+};
+
+Router::Reading Router::Read(std::string_view text, const SqlContext& context,
+                             absl::Span<const Literal> literals, bool strings_known) const {
+  Reading reading;
   // Without a shape the places of the strings are not known either.
-  const bool strings_known = !analysis->shape.empty();
   bool may_parse =
       text.size() <= limits_.max_parsed_text_bytes &&
       (strings_known || context.standard_conforming_strings || text.find('\\') == text.npos);
   std::string readable(text);
-  const bool foreign = !IsUtf8(context.encoding) && !IsAscii(text);
-  if (may_parse && foreign) {
+  reading.foreign = !IsUtf8(context.encoding) && !IsAscii(text);
+  if (may_parse && reading.foreign) {
     auto hidden = HideForeign(text, context.standard_conforming_strings);
     may_parse = strings_known && hidden.has_value();
     if (may_parse) readable = *std::move(hidden);
   }
-  if (may_parse && ParserReadsStringsAlike(text, analysis->literals, context)) {
-    tree = ParseTree::Parse(readable, &is_syntax_error);
+  if (may_parse && ParserReadsStringsAlike(text, literals, context)) {
+    reading.tree = ParseTree::Parse(readable, &reading.is_syntax_error);
   }
   // What stands in a string may be the reason. It is none to know less of the statement than of
   // others of its shape: the server will judge the string.
-  bool strings_hidden = false;
-  if (may_parse && strings_known && !tree.has_value() && !is_syntax_error) {
-    strings_hidden = true;
-    tree = ParseTree::Parse(HideStrings(readable, analysis->literals, context), &is_syntax_error);
-    is_syntax_error = false;
+  if (may_parse && strings_known && !reading.tree.has_value() && !reading.is_syntax_error) {
+    reading.strings_hidden = true;
+    reading.tree =
+        ParseTree::Parse(HideStrings(readable, literals, context), &reading.is_syntax_error);
+    reading.is_syntax_error = false;
   }
+  return reading;
+}
+
+void Router::AnalyzeAnew(std::string_view text, const SqlContext& context,
+                         absl::Span<const Oid> parameter_types, Analysis* analysis) const {
+  Planning planning{text, context, parameter_types, analysis->literals, *map_, *schema_, {}};
+  const Reading reading = Read(text, context, analysis->literals, !analysis->shape.empty());
+  const std::optional<ParseTree>& tree = reading.tree;
   if (!tree.has_value()) {
     const TextRange range = TrimByTokens(text, 0, text.size(), context.standard_conforming_strings);
     if (range.size() == 0) return;
     analysis->parts.push_back(
-        {range, PlanOpaque(text.substr(range.begin, range.size()), is_syntax_error, planning), 0,
+        {range,
+         PlanOpaque(text.substr(range.begin, range.size()), reading.is_syntax_error, planning), 0,
          static_cast<uint32_t>(analysis->literals.size())});
     return;
   }
@@ -191,7 +205,8 @@ void Router::AnalyzeAnew(std::string_view text, const SqlContext& context,
     planned.literal_count = static_cast<uint32_t>(planning.literals.size());
     planning.depends_on_literals = planning.depends_on_text = false;
     planned.statement = PlanStatement(part.statement, planned.range, &planning);
-    const bool hidden = strings_hidden || (foreign && !AreAscii(text, planning.literals));
+    const bool hidden =
+        reading.strings_hidden || (reading.foreign && !AreAscii(text, planning.literals));
     if (hidden && !planned.statement->shared_by_shape) {
       planned.statement = PlanOpaque(text.substr(planned.range.begin, planned.range.size()),
                                      /*is_syntax_error=*/false, planning);
@@ -212,6 +227,22 @@ absl::StatusOr<std::vector<ShardInsert>> Router::SplitInsert(const Statement& st
   if (!shards.ok()) return shards.status();
   if (!shards->has_value()) return absl::InternalError("SplitInsert of a value the server refuses");
   return CutInsert(*program.insert, **shards, values, program.standard_conforming_strings);
+}
+
+absl::StatusOr<std::string> Router::OwnedText(std::string_view text, const SqlContext& context,
+                                              absl::Span<const Oid> parameter_types,
+                                              ShardIndex shard) const {
+  std::string shape;
+  std::vector<Literal> literals;
+  const bool strings_known =
+      MakeShape(text, context.standard_conforming_strings, &shape, &literals).has_value();
+  if (!strings_known) literals.clear();
+  const Reading reading = Read(text, context, literals, strings_known);
+  if (!reading.tree.has_value() || reading.tree->parts().size() != 1) {
+    return absl::InternalError("OwnedText of another statement");
+  }
+  Planning planning{text, context, parameter_types, literals, *map_, *schema_, {}};
+  return LeaveOutStrays(reading.tree->parts()[0].statement, &planning, shard);
 }
 
 absl::StatusOr<KeyMove> Router::FindKeyMove(const Statement& statement,

@@ -98,6 +98,13 @@ class Router {
   // How the rows of a kMove decision move. `values` as for Decide.
   absl::StatusOr<KeyMove> FindKeyMove(const Statement& statement, const Values& values) const;
 
+  // What a shard that may hold stray rows (ShardMap::strays) is sent instead of `text`, a part of
+  // which Decide said that several shards run it: it leaves them out. 55006 where that cannot be
+  // said in the text.
+  absl::StatusOr<std::string> OwnedText(std::string_view text, const SqlContext& context,
+                                        absl::Span<const Oid> parameter_types,
+                                        ShardIndex shard) const;
+
   // The shard of a `meridian.distribution_key` setting: `value` when one distribution exists, else
   // `distribution:value`; composite keys as a row literal, `(1,abc)`. 22023 when it is not one.
   absl::StatusOr<ShardIndex> ShardOfKey(std::string_view setting) const;
@@ -111,6 +118,10 @@ class Router {
 
  private:
   class Cache;
+  struct Reading;
+  // `literals`: of the text; its strings are hidden from the parser where they must be and may be.
+  Reading Read(std::string_view text, const SqlContext& context, absl::Span<const Literal> literals,
+               bool strings_known) const;
   void AnalyzeAnew(std::string_view text, const SqlContext& context,
                    absl::Span<const Oid> parameter_types, Analysis* analysis) const;
 

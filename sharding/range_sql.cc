@@ -72,6 +72,11 @@ std::string OwnedSql(const Distribution& distribution, ShardIndex owner,
   return fmt::format("({})", fmt::join(intervals, " OR "));
 }
 
+std::string StraySql(const Distribution& distribution, const StrayRows& rows,
+                     absl::Span<const std::string> columns_sql) {
+  return IntervalSql(distribution, rows.lower, rows.upper ? &*rows.upper : nullptr, columns_sql);
+}
+
 std::string OutsideSql(const std::string& condition) { return condition + " IS NOT TRUE"; }
 
 }  // namespace meridian

@@ -26,6 +26,10 @@ std::string RangeSql(const Distribution& distribution, size_t index,
 std::string OwnedSql(const Distribution& distribution, ShardIndex owner,
                      absl::Span<const std::string> columns_sql);
 
+// The condition for the interval of stray rows, which are of this distribution.
+std::string StraySql(const Distribution& distribution, const StrayRows& rows,
+                     absl::Span<const std::string> columns_sql);
+
 // True for every row for which `condition` is not, NULL keys included.
 std::string OutsideSql(const std::string& condition);
 

@@ -90,6 +90,33 @@ absl::Status CheckTables(const std::vector<MappedTable>& tables,
   return absl::OkStatus();
 }
 
+absl::Status CheckStrays(const std::vector<StrayRows>& strays,
+                         const std::vector<Distribution>& distributions, size_t shard_count) {
+  for (const StrayRows& rows : strays) {
+    if (rows.shard.value >= shard_count || rows.distribution >= distributions.size()) {
+      return Invalid("stray rows of a shard or distribution that does not exist");
+    }
+    const Distribution& distribution = distributions[rows.distribution];
+    if (rows.upper && Compare(rows.lower.values, rows.upper->values) >= 0) {
+      return Invalid("stray rows of distribution \"{}\" lie in an empty interval",
+                     distribution.name());
+    }
+    for (size_t i = 0; i < distribution.ranges().size(); ++i) {
+      const KeyRange& range = distribution.ranges()[i];
+      const KeyBound* const end = distribution.UpperOf(i);
+      const bool before = end != nullptr && Compare(end->values, rows.lower.values) <= 0;
+      const bool behind = rows.upper && Compare(range.lower.values, rows.upper->values) >= 0;
+      if (range.owner == rows.shard && !before && !behind) {
+        return Invalid(
+            "stray rows of distribution \"{}\" lie in range \"{}\", which their shard "
+            "owns",
+            distribution.name(), range.name);
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 std::string TableName::ToString() const {
@@ -98,18 +125,23 @@ std::string TableName::ToString() const {
 
 absl::StatusOr<std::shared_ptr<const ShardMap>> ShardMap::Build(
     Epoch epoch, std::vector<Shard> shards, std::vector<Distribution> distributions,
-    std::vector<MappedTable> tables) {
+    std::vector<MappedTable> tables, std::vector<StrayRows> strays) {
   if (absl::Status status = CheckShards(shards); !status.ok()) return status;
   if (absl::Status status = CheckDistributions(distributions, shards.size()); !status.ok()) {
     return status;
   }
   if (absl::Status status = CheckTables(tables, distributions); !status.ok()) return status;
+  if (absl::Status status = CheckStrays(strays, distributions, shards.size()); !status.ok()) {
+    return status;
+  }
 
   auto map = std::make_shared<ShardMap>();
   map->epoch_ = epoch;
   map->shards_ = std::move(shards);
   map->distributions_ = std::move(distributions);
   map->tables_ = std::move(tables);
+  map->strays_ = std::move(strays);
+  for (const StrayRows& rows : map->strays_) map->shards_with_strays_.Add(rows.shard);
   for (size_t i = 0; i < map->shards_.size(); ++i) {
     map->shard_by_name_[map->shards_[i].name] = {static_cast<uint16_t>(i)};
   }

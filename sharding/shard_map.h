@@ -143,18 +143,30 @@ struct MappedTable {
   std::vector<std::string> key_columns;  // one per column of the distribution; kSharded only
 };
 
+// Rows of [lower, upper) may be on a shard that does not own them: they are on their way there, or
+// were left behind. No statement may see them.
+struct StrayRows {
+  ShardIndex shard;
+  size_t distribution = 0;  // index into ShardMap::distributions()
+  KeyBound lower;
+  std::optional<KeyBound> upper;  // nullopt: none
+};
+
 class ShardMap {
  public:
   // Checks what the catalog promises: names distinct, indexes in range, one key column per column
-  // of the distribution. The first shard is the default shard. 22023 with the reason otherwise.
+  // of the distribution, no stray rows where the shard is their owner. The first shard is the
+  // default shard. 22023 with the reason otherwise.
   static absl::StatusOr<std::shared_ptr<const ShardMap>> Build(
       Epoch epoch, std::vector<Shard> shards, std::vector<Distribution> distributions,
-      std::vector<MappedTable> tables);
+      std::vector<MappedTable> tables, std::vector<StrayRows> strays = {});
 
   Epoch epoch() const { return epoch_; }
   const std::vector<Shard>& shards() const { return shards_; }
   const std::vector<Distribution>& distributions() const { return distributions_; }
   const std::vector<MappedTable>& tables() const { return tables_; }
+  const std::vector<StrayRows>& strays() const { return strays_; }
+  ShardSet ShardsWithStrays() const { return shards_with_strays_; }
   ShardSet AllShards() const { return ShardSet::FirstN(shards_.size()); }
   static constexpr ShardIndex kDefaultShard{0};
 
@@ -169,6 +181,8 @@ class ShardMap {
   std::vector<Shard> shards_;
   std::vector<Distribution> distributions_;
   std::vector<MappedTable> tables_;
+  std::vector<StrayRows> strays_;
+  ShardSet shards_with_strays_;
   StringMap<ShardIndex> shard_by_name_;
   StringMap<size_t> distribution_by_name_;
   StringMap<StringMap<size_t>> table_by_schema_and_name_;

@@ -68,12 +68,8 @@ class Explainer {
       return Add({.route = route, .text = std::string(text), .reason = reason});
     }
     if (decision->route != Route::kSplit) {
-      decision->shards.ForEach([&](ShardIndex shard) {
-        Add({.route = route,
-             .shard = router_.map().shard(shard).name,
-             .text = std::string(text),
-             .reason = reason});
-      });
+      decision->shards.ForEach(
+          [&](ShardIndex shard) { AddShard(route, *decision, shard, text, reason); });
       return;
     }
     const auto inserts = Split(part, text);
@@ -84,6 +80,20 @@ class Explainer {
            .text = insert.text,
            .reason = reason});
     }
+  }
+
+  void AddShard(const std::string& route, const Decision& decision, ShardIndex shard,
+                std::string_view text, const std::string& reason) {
+    std::string sent(text);
+    if (decision.LeavesOutStrays() && router_.map().ShardsWithStrays().Contains(shard)) {
+      auto owned = router_.OwnedText(text, context_, {}, shard);
+      if (!owned.ok()) return Refuse(owned.status(), reason);
+      sent = *std::move(owned);
+    }
+    Add({.route = route,
+         .shard = router_.map().shard(shard).name,
+         .text = std::move(sent),
+         .reason = reason});
   }
 
   absl::StatusOr<std::vector<ShardInsert>> Split(const Analysis::Part& part,

@@ -381,6 +381,14 @@ class Session final : public ServerOwner, public PoolClient {
   absl::Status CheckFanout(const Statement& statement, const Decision& decision);
   Progress EnlistAll(const ShardSet& shards, absl::Status* error, Access access = Access::kPrimary);
   Progress ReadyAll(const Statement& statement, const Decision& decision, absl::Status* error);
+  // The texts for shards that may hold stray rows; the others get the statement's own.
+  struct OwnedTexts {
+    std::vector<std::pair<ShardIndex, std::string>> texts;
+    std::string_view Of(ShardIndex shard, std::string_view text) const;
+  };
+  absl::Status FindOwnedTexts(const Decision& decision, std::string_view text,
+                              const SqlContext& context, absl::Span<const Oid> parameter_types,
+                              OwnedTexts* owned) const;
   Progress StartFanout(const Unit& unit, const Decision& decision);
   void MakeFanout(const Statement& statement, const Decision& decision, Fanout::Options options);
   void AddBranch(const Statement& statement, Route route, ShardIndex shard, std::string request);

@@ -201,6 +201,8 @@ Session::Progress Session::StartFanout(const Unit& unit, const Decision& decisio
       options.describe_with_rows = true;
     }
   }
+  OwnedTexts owned;
+  if (status.ok()) status = FindOwnedTexts(decision, unit.text, Context(), {}, &owned);
   if (status.ok() && decision.route == Route::kMove) {
     auto move = host_.router().FindKeyMove(unit.statement, unit.values);
     status = move.status();
@@ -215,7 +217,7 @@ Session::Progress Session::StartFanout(const Unit& unit, const Decision& decisio
     }
   } else {
     decision.shards.ForEach([&](ShardIndex shard) {
-      AddBranch(unit.statement, decision.route, shard, QueryMessage(unit.text));
+      AddBranch(unit.statement, decision.route, shard, QueryMessage(owned.Of(shard, unit.text)));
     });
   }
   fanout_->Start();
@@ -223,6 +225,36 @@ Session::Progress Session::StartFanout(const Unit& unit, const Decision& decisio
   // The client's data comes behind this message, so the message must be done with.
   copy_fanout_ = CopyFanout::kSimple;
   return Progress::kDone;
+}
+
+// What shards that may hold stray rows are sent instead of the text.
+absl::Status Session::FindOwnedTexts(const Decision& decision, std::string_view text,
+                                     const SqlContext& context,
+                                     absl::Span<const Oid> parameter_types,
+                                     OwnedTexts* owned) const {
+  const ShardSet strays = host_.router().map().ShardsWithStrays() & decision.shards;
+  if (strays.empty()) return absl::OkStatus();
+  if (decision.route == Route::kMove) {
+    return SqlStatus(sqlstate::kObjectInUse,
+                     "rows of a key range are being moved between shards, and the statement moves "
+                     "rows to another one, too",
+                     "Run it again when the move has ended (SHOW MOVES in the admin database).");
+  }
+  if (!decision.LeavesOutStrays()) return absl::OkStatus();
+  absl::Status status;
+  strays.ForEach([&](ShardIndex shard) {
+    auto changed = host_.router().OwnedText(text, context, parameter_types, shard);
+    status.Update(changed.status());
+    if (changed.ok()) owned->texts.emplace_back(shard, *std::move(changed));
+  });
+  return status;
+}
+
+std::string_view Session::OwnedTexts::Of(ShardIndex shard, std::string_view text) const {
+  for (const auto& [changed, owned] : texts) {
+    if (changed == shard) return owned;
+  }
+  return text;
 }
 
 void Session::MakeFanout(const Statement& statement, const Decision& decision,
@@ -421,6 +453,10 @@ absl::Status Session::StartPortal(const Portal& portal, const wire::BindView& bi
                           SubsetBind(bind, insert.parameters), portal.describe));
     }
   } else {
+    OwnedTexts owned;
+    const absl::Status found =
+        FindOwnedTexts(decision, prepared.text, prepared.context, prepared.type_oids(), &owned);
+    if (!found.ok()) return found;
     if (decision.route == Route::kMove) {
       const Analysis& analysis = prepared.Current(host_.router());
       const auto parameters = ParametersOf(prepared, bind);
@@ -437,8 +473,8 @@ absl::Status Session::StartPortal(const Portal& portal, const wire::BindView& bi
     decision.shards.ForEach([&](ShardIndex shard) {
       AddBranch(statement, decision.route, shard,
                 copy_in ? QueryMessage(prepared.text)
-                        : ExtendedRequest(prepared.text, prepared.parameter_types, rest,
-                                          portal.describe));
+                        : ExtendedRequest(owned.Of(shard, prepared.text), prepared.parameter_types,
+                                          rest, portal.describe));
     });
   }
   running_ = Ref<const Statement>(&statement);

@@ -36,6 +36,7 @@ struct RangeVarView : View {
   std::string_view schema() const { return node.Text("schemaname"); }
   std::string_view name() const { return node.Text("relname"); }
   bool temporary() const { return node.Text("relpersistence") == "t"; }
+  bool only() const { return !node.Bool("inh"); }
   AliasView alias() const { return AliasView(node.Child("alias")); }
 };
 

@@ -472,6 +472,9 @@ class QueryReader {
     if (owner != nullptr) return AddCommonTable(owner, table, level, nullable, std::move(entry));
     TableReference reference = FindTable(table.schema(), table.name(), planning_);
     reference.nullable = nullable;
+    reference.location = table.node.location();
+    reference.aliased = static_cast<bool>(table.alias());
+    reference.only = table.only();
     if (entry.schema.empty() && !table.alias()) entry.schema = reference.table.schema;
     entry.reference = query_.references.size();
     NameColumns(table.alias(), &reference);

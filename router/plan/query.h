@@ -25,6 +25,10 @@ struct TableReference {
   bool renamed_unknown = false;           // an alias renames columns that are not known
   bool nullable = false;  // on the side of an outer join that may be filled with NULLs
   bool in_view = false;   // read by a view: no condition can name it
+  // Where its name stands in the text; -1: it does not.
+  int64_t location = -1;
+  bool aliased = false;
+  bool only = false;  // FROM ONLY t
 
   bool sharded() const { return mapped != nullptr && mapped->kind == MappedTable::Kind::kSharded; }
   bool everywhere() const {

@@ -20,6 +20,7 @@ enum TableIndex {
   kKeyRanges,
   kTables,
   kTableKeyColumns,
+  kStrays,
   kTableCount,
 };
 
@@ -44,17 +45,17 @@ std::string EncodeBound(const std::vector<KeyColumn>& columns, const KeyBound& b
   return FormatTextArray(texts);
 }
 
-absl::StatusOr<KeyBound> DecodeBound(const std::vector<KeyColumn>& columns,
+absl::StatusOr<KeyBound> DecodeBound(TableIndex table, const std::vector<KeyColumn>& columns,
                                      const std::string& text) {
   const auto texts = ParseTextArray(text);
-  if (!texts) return Corrupt(kKeyRanges, fmt::format("\"{}\" is no bound", text));
+  if (!texts) return Corrupt(table, fmt::format("\"{}\" is no bound", text));
   if (texts->size() > columns.size()) {
-    return Corrupt(kKeyRanges, fmt::format("the bound {} has too many components", text));
+    return Corrupt(table, fmt::format("the bound {} has too many components", text));
   }
   KeyBound bound;
   for (size_t i = 0; i < texts->size(); ++i) {
     auto value = ParseKeyText(columns[i].space_type(), (*texts)[i]);
-    if (!value.ok()) return Corrupt(kKeyRanges, ToSqlError(value.status()).message);
+    if (!value.ok()) return Corrupt(table, ToSqlError(value.status()).message);
     bound.values.push_back(*std::move(value));
   }
   return bound;
@@ -98,7 +99,7 @@ absl::Status DecodeRanges(const CatalogRows& rows, MapDraft& draft) {
   for (const CatalogRow& row : rows[kKeyRanges]) {
     DraftDistribution* distribution = draft.FindDistribution(row[1].value_or(""));
     if (distribution == nullptr) return Corrupt(kKeyRanges, "a range of no distribution");
-    auto lower = DecodeBound(distribution->columns, row[2].value_or(""));
+    auto lower = DecodeBound(kKeyRanges, distribution->columns, row[2].value_or(""));
     if (!lower.ok()) return lower.status();
     distribution->ranges.push_back({row[0].value_or(""), *std::move(lower), row[3].value_or("")});
   }
@@ -130,6 +131,24 @@ absl::Status DecodeTables(const CatalogRows& rows, MapDraft& draft) {
     DraftTable* table = draft.FindTable(key.first);
     if (table == nullptr) return Corrupt(kTableKeyColumns, "a key column of no table");
     table->key_columns.push_back(column);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status DecodeStrays(const CatalogRows& rows, MapDraft& draft) {
+  for (const CatalogRow& row : rows[kStrays]) {
+    const DraftDistribution* const distribution = draft.FindDistribution(row[1].value_or(""));
+    if (distribution == nullptr) return Corrupt(kStrays, "rows of no distribution");
+    DraftStrays strays{row[0].value_or(""), distribution->name, {}, std::nullopt};
+    auto lower = DecodeBound(kStrays, distribution->columns, row[2].value_or(""));
+    if (!lower.ok()) return lower.status();
+    strays.lower = *std::move(lower);
+    if (row[3]) {
+      auto upper = DecodeBound(kStrays, distribution->columns, *row[3]);
+      if (!upper.ok()) return upper.status();
+      strays.upper = *std::move(upper);
+    }
+    draft.strays.push_back(std::move(strays));
   }
   return absl::OkStatus();
 }
@@ -187,6 +206,7 @@ const std::vector<CatalogTable>& CatalogTables() {
       {"table_key_columns",
        {"schema_name", "table_name", "position", "distribution", "column_name"},
        3},
+      {"stray_rows", {"shard", "distribution", "lower", "upper"}, 3},
   };
   return tables;
 }
@@ -222,6 +242,16 @@ CatalogRows EncodeDraft(const MapDraft& draft) {
                                         table.distribution, table.key_columns[c]});
     }
   }
+  for (const DraftStrays& strays : draft.strays) {
+    const auto distribution =
+        std::find_if(draft.distributions.begin(), draft.distributions.end(),
+                     [&](const DraftDistribution& d) { return d.name == strays.distribution; });
+    if (distribution == draft.distributions.end()) continue;  // BuildMap has refused it
+    const std::vector<KeyColumn>& columns = distribution->columns;
+    rows[kStrays].push_back(
+        {strays.shard, strays.distribution, EncodeBound(columns, strays.lower),
+         strays.upper ? std::optional(EncodeBound(columns, *strays.upper)) : std::nullopt});
+  }
   return rows;
 }
 
@@ -232,7 +262,8 @@ absl::StatusOr<MapDraft> DecodeDraft(const CatalogRows& rows) {
   }
   std::sort(draft.distributions.begin(), draft.distributions.end(),
             [](const auto& a, const auto& b) { return a.name < b.name; });
-  for (const auto decode : {DecodeShards, DecodeColumns, DecodeRanges, DecodeTables}) {
+  for (const auto decode :
+       {DecodeShards, DecodeColumns, DecodeRanges, DecodeTables, DecodeStrays}) {
     if (absl::Status status = decode(rows, draft); !status.ok()) return status;
   }
   return draft;

@@ -30,19 +30,39 @@ absl::StatusOr<Distribution> BuildDistribution(const DraftDistribution& draft,
   return Distribution::Build(draft.name, draft.columns, std::move(ranges));
 }
 
+absl::StatusOr<size_t> DistributionIndex(const MapDraft& draft, const std::string& name) {
+  const auto* found = FindIf(draft.distributions, [&](const auto& d) { return d.name == name; });
+  if (found != nullptr) return static_cast<size_t>(found - draft.distributions.data());
+  return SqlStatus(sqlstate::kUndefinedObject,
+                   fmt::format("distribution \"{}\" does not exist", name));
+}
+
+absl::StatusOr<std::vector<StrayRows>> BuildStrays(const MapDraft& draft,
+                                                   const StringMap<ShardIndex>& shards) {
+  std::vector<StrayRows> strays;
+  for (const DraftStrays& rows : draft.strays) {
+    const auto shard = shards.find(rows.shard);
+    const auto distribution = DistributionIndex(draft, rows.distribution);
+    if (shard == shards.end() || !distribution.ok()) {
+      return SqlStatus(
+          sqlstate::kObjectInUse,
+          fmt::format("rows of distribution \"{}\" are being moved to or from shard \"{}\"",
+                      rows.distribution, rows.shard));
+    }
+    strays.push_back({shard->second, *distribution, rows.lower, rows.upper});
+  }
+  return strays;
+}
+
 absl::StatusOr<std::vector<MappedTable>> BuildTables(const MapDraft& draft) {
   std::vector<MappedTable> tables;
   tables.reserve(draft.tables.size());
   for (const DraftTable& table : draft.tables) {
     MappedTable mapped{table.name, table.kind, 0, table.key_columns};
     if (table.kind == MappedTable::Kind::kSharded) {
-      const auto* found =
-          FindIf(draft.distributions, [&](const auto& d) { return d.name == table.distribution; });
-      if (found == nullptr) {
-        return SqlStatus(sqlstate::kUndefinedObject,
-                         fmt::format("distribution \"{}\" does not exist", table.distribution));
-      }
-      mapped.distribution = static_cast<size_t>(found - draft.distributions.data());
+      const auto distribution = DistributionIndex(draft, table.distribution);
+      if (!distribution.ok()) return distribution.status();
+      mapped.distribution = *distribution;
     }
     tables.push_back(std::move(mapped));
   }
@@ -80,6 +100,10 @@ MapDraft DraftOf(const ShardMap& map) {
     }
     draft.tables.push_back(std::move(copy));
   }
+  for (const StrayRows& rows : map.strays()) {
+    draft.strays.push_back({map.shard(rows.shard).name,
+                            map.distributions()[rows.distribution].name(), rows.lower, rows.upper});
+  }
   return draft;
 }
 
@@ -101,7 +125,10 @@ absl::StatusOr<std::shared_ptr<const ShardMap>> BuildMap(Epoch epoch, const MapD
   }
   auto tables = BuildTables(draft);
   if (!tables.ok()) return tables.status();
-  return ShardMap::Build(epoch, draft.shards, std::move(distributions), *std::move(tables));
+  auto strays = BuildStrays(draft, shards);
+  if (!strays.ok()) return strays.status();
+  return ShardMap::Build(epoch, draft.shards, std::move(distributions), *std::move(tables),
+                         *std::move(strays));
 }
 
 }  // namespace meridian

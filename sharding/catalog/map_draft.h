@@ -7,6 +7,7 @@
 #include <absl/status/statusor.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,10 +35,18 @@ struct DraftTable {
   std::vector<std::string> key_columns;  // kSharded only
 };
 
+struct DraftStrays {
+  std::string shard;
+  std::string distribution;
+  KeyBound lower;
+  std::optional<KeyBound> upper;
+};
+
 struct MapDraft {
   std::vector<Shard> shards;  // the first is the default shard
   std::vector<DraftDistribution> distributions;
   std::vector<DraftTable> tables;
+  std::vector<DraftStrays> strays;
 
   // nullptr: there is none.
   Shard* FindShard(std::string_view name);

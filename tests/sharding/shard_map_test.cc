@@ -110,6 +110,30 @@ TEST(ShardMap, RefusesBadTables) {
   ExpectRefused(parts, "no schema");
 }
 
+TEST(ShardMap, RefusesStrayRowsWhereTheyBelong) {
+  const auto build = [](std::vector<StrayRows> strays) {
+    std::vector<KeyRange> ranges = {{"a", {}, {0}},
+                                    {"b", {{KeyValue(int64_t{10})}}, {1}},
+                                    {"c", {{KeyValue(int64_t{20})}}, {0}}};
+    auto distribution = Distribution::Build("d", {{KeyType::kBigint, false}}, std::move(ranges));
+    return ShardMap::Build({1}, {{"s1", {{"h", 1}}, ""}, {"s2", {{"h", 2}}, ""}}, {*distribution},
+                           {}, std::move(strays));
+  };
+  const auto at = [](int64_t value) { return KeyBound{{KeyValue(value)}}; };
+  const auto map = build({{{0}, 0, at(10), at(20)}, {{1}, 0, {}, at(10)}, {{1}, 0, at(20), {}}});
+  ASSERT_TRUE(map.ok()) << map.status();
+  EXPECT_EQ((*map)->ShardsWithStrays().size(), 2u);
+  for (const StrayRows& wrong : std::vector<StrayRows>{{{0}, 0, at(10), at(21)},
+                                                       {{0}, 0, at(9), at(20)},
+                                                       {{0}, 0, {}, {}},
+                                                       {{1}, 0, at(12), at(13)},
+                                                       {{0}, 0, at(13), at(13)},
+                                                       {{2}, 0, at(10), at(20)},
+                                                       {{0}, 1, at(10), at(20)}}) {
+    EXPECT_EQ(ToSqlError(build({wrong}).status()).sqlstate, "22023");
+  }
+}
+
 TEST(TableName, IsQuotedWhereNeeded) {
   EXPECT_EQ((TableName{"public", "orders"}.ToString()), "public.orders");
   EXPECT_EQ((TableName{"Odd", "Na\"me"}.ToString()), "\"Odd\".\"Na\"\"me\"");

@@ -251,6 +251,14 @@ std::string PartText(const Router& router, const Case& c, const Analysis& analys
         result += " $" + std::to_string(parameter + 1);
     }
   }
+  const ShardSet strays = router.map().ShardsWithStrays();
+  if (decision.ok() && decision->LeavesOutStrays()) {
+    (strays & decision->shards).ForEach([&](ShardIndex shard) {
+      const auto owned = router.OwnedText(text, c.context, {}, shard);
+      result += " | " + router.map().shard(shard).name + ": " +
+                (owned.ok() ? *owned : ToSqlError(owned.status()).message);
+    });
+  }
   EXPECT_FALSE(router.Explain(*part.statement, values, hints).empty());
   EXPECT_FALSE(router.Candidates(*part.statement, hints).empty());
   if (c.session) result += SessionText(*part.statement, c.text);

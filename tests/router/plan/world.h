@@ -6,6 +6,7 @@
 //   distribution NAME TYPE[ hash][, ...]: s1, 100 s2, 200 s1    (the bounds' first column)
 //   sharded TABLE DISTRIBUTION KEY[, ...]
 //   reference TABLE
+//   strays SHARD DISTRIBUTION LOWER UPPER      (numbers; - for none)
 //   relation NAME [view|sequence|matview|foreign] COLUMN:OID[:MODIFIER][:generated] ... [reads=A]
 //   [ancestor=A] [keeps=WHY_ROWS_STAY] [opaque]     (columns also :default, :varying, :sequence)
 //   function [SCHEMA.]NAME FLAGS              (flags as in
@@ -35,7 +36,7 @@ class World {
     for (std::string line; std::getline(lines, line);) {
       if (!line.empty()) ReadLine(line);
     }
-    map = Must(ShardMap::Build(Epoch{1}, shards_, distributions_, tables_));
+    map = Must(ShardMap::Build(Epoch{1}, shards_, distributions_, tables_, strays_));
     schema = Schema::Build(1, relations_, functions_, server_version_num_);
   }
 
@@ -107,6 +108,8 @@ class World {
       AddSharded(rest);
     } else if (kind == "reference") {
       tables_.push_back({Name(rest), MappedTable::Kind::kReference, 0, {}});
+    } else if (kind == "strays") {
+      AddStrays(Split(rest, ' '));
     } else if (kind == "relation") {
       AddRelation(Split(rest, ' '));
     } else if (kind == "function") {
@@ -143,6 +146,15 @@ class World {
       ranges.push_back({name + std::to_string(ranges.size()), bound, ShardOf(words.back())});
     }
     distributions_.push_back(Must(Distribution::Build(name, columns, ranges)));
+  }
+
+  void AddStrays(const std::vector<std::string>& words) {
+    StrayRows rows{.shard = ShardOf(words[0]), .distribution = 0, .lower = {}, .upper = {}};
+    while (distributions_[rows.distribution].name() != words[1]) ++rows.distribution;
+    const KeyType type = distributions_[rows.distribution].columns()[0].space_type();
+    if (words[2] != "-") rows.lower.values.push_back(Must(ParseKeyText(type, words[2])));
+    if (words[3] != "-") rows.upper = KeyBound{{Must(ParseKeyText(type, words[3]))}};
+    strays_.push_back(std::move(rows));
   }
 
   void AddSharded(const std::string& text) {
@@ -194,6 +206,7 @@ class World {
   std::vector<Shard> shards_;
   std::vector<Distribution> distributions_;
   std::vector<MappedTable> tables_;
+  std::vector<StrayRows> strays_;
   std::vector<Relation> relations_;
   std::vector<FunctionInfo> functions_;
 };

@@ -24,6 +24,8 @@ MapDraft TestDraft() {
       {"empty", {{KeyType::kBigint, true}}, {}}};
   draft.tables = {{{"Odd \"schema\"", "t"}, MappedTable::Kind::kSharded, "d", {"a", "b", "c"}},
                   {{"public", "r"}, MappedTable::Kind::kReference, "", {}}};
+  draft.strays = {{"s1", "d", KeyBound{{KeyValue("a{\"x\\,")}}, KeyBound{{KeyValue("b")}}},
+                  {"s2", "d", KeyBound{{KeyValue("z{")}}, std::nullopt}};
   return draft;
 }
 
