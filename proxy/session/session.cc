@@ -320,6 +320,7 @@ bool Session::CancelRunning() {
   bool running = false;
   for (const Participant& participant : participants_) {
     if (fanout_ != nullptr || gate_ != nullptr ||
+        (ending_ != nullptr && ending_->Has(*participant.server)) ||
         (active_ == participant.server && !pending_.empty())) {
       host_.CancelServer(*participant.server);
       running = true;
@@ -329,7 +330,9 @@ bool Session::CancelRunning() {
 }
 
 bool Session::CancelDeadlocked(uint64_t began_us, std::string detail) {
-  if (!transaction_.open() || transaction_started_us_ != began_us || settling()) return false;
+  if (!transaction_.open() || transaction_started_us_ != began_us) return false;
+  // Before the decision a COMMIT that is cancelled fails everywhere.
+  if (ending_ != nullptr && ending_->decided()) return false;
   if (!CancelRunning()) return false;
   deadlock_ = std::make_unique<const Deadlock>(
       Deadlock{.statement = statements_done_,

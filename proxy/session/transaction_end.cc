@@ -45,7 +45,14 @@ void TransactionEnd::Commit() {
     several_wrote_ |= lead != nullptr;
     if (lead == nullptr || (branch.part.pinned && !lead->part.pinned)) lead = &branch;
   }
-  if (lead != nullptr) lead->lead = true;
+  if (lead != nullptr) {
+    lead->lead = true;
+    // What is written must not become visible without the locks under which it was.
+    for (Branch& branch : branches_) {
+      several_wrote_ |= branch.part.locked && &branch != lead;
+      branch.part.wrote |= branch.part.locked;
+    }
+  }
   const bool prepares = several_wrote_ && !best_effort_;
   if (prepares && std::any_of(branches_.begin(), branches_.end(), [](const Branch& branch) {
         return branch.part.wrote && branch.shard.empty();

@@ -4,13 +4,14 @@
 // a record of the decision in its own transaction (meridian.decide, sql/shard/support.sql): so
 // its COMMIT decides for all. After that nothing can fail any more; what cannot be told now,
 // because a server died, is told later by proxy/control/transaction_recovery.h, which asks the
-// lead's record. Who has only read commits first, since it may still fail (serialization); who has
-// only locked does it last, so that who waits for the lock sees all that was written elsewhere.
+// lead's record. Who has only read commits first, since it may still fail (serialization). Who has
+// locked rows or tables for what others write is as one that has written: its locks must outlast
+// its server. Where nobody has written, who has locked commits last.
 //
-//            lead                    other writers    lockers  readers
-//   kPrepare SELECT meridian.decide  PREPARE                   COMMIT
+//            lead                    other writers    readers
+//   kPrepare SELECT meridian.decide  PREPARE          COMMIT
 //   kDecide  COMMIT
-//   kFinish                          COMMIT PREPARED  COMMIT
+//   kFinish                          COMMIT PREPARED
 //   kAbort: who is in a transaction ROLLBACK, who has prepared ROLLBACK PREPARED
 //
 // Best effort, for servers that cannot prepare: kFinish is a plain COMMIT, which may fail.

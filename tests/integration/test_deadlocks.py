@@ -151,3 +151,31 @@ def test_within_one_shard_it_is_postgresqls(shards, keys):
     for client in clients:
         client.connection.rollback()
         client.connection.close()
+
+
+def test_both_wait_within_commit(shards, keys):
+    """Each is committing, and a deferred constraint has it wait for the other: each on a shard that the
+    other leads."""
+    a, b, _ = keys
+    with shards.connect() as connection:
+        connection.execute("CREATE TABLE late (k bigint NOT NULL, v int, UNIQUE (k, v) DEFERRABLE INITIALLY DEFERRED)")
+        shards.admin("ALTER DISTRIBUTION d ATTACH TABLE late DISTRIBUTION KEY k")
+    first, second = Client(shards.proxy), Client(shards.proxy)
+    began = time.monotonic()
+    for client, mine, other in ((first, a, b), (second, b, a)):
+        client.connection.execute(f"INSERT INTO late VALUES ({mine}, 1)")
+        time.sleep(0.05)
+    for client, mine, other in ((first, a, b), (second, b, a)):
+        client.connection.execute(f"INSERT INTO late VALUES ({other}, 1)")
+    for client in (first, second):
+        client.run("SELECT 1")
+    for client in (first, second):
+        client.thread.join(PROMPTLY)
+        assert client.ended is not None, "it waits for ever"
+    assert first.error is None
+    assert second.error is not None and second.error.sqlstate == "40P01"
+    assert second.ended - began < PROMPTLY
+    with shards.connect() as connection:
+        assert len(connection.execute("SELECT k FROM late").fetchall()) == 2
+    for shard in shards.shards:
+        assert shard.execute("SELECT gid FROM pg_prepared_xacts", shards.database) == []
