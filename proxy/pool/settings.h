@@ -63,6 +63,10 @@ class SettingsRegistry {
 // `session_authorization` come last, since they change what may be set.
 std::string SettingsChangeSql(const Settings& from, const Settings& to);
 
+// What SettingsChangeSql(from, to) overrides of SET LOCAL values, when it is sent inside of their
+// transaction: SQL that sets them again, behind it. Empty where there is none.
+std::string SetLocalAgainSql(const Settings& local, const Settings& from, const Settings& to);
+
 // The value that set_config needs for `SET name TO arguments` (PostgreSQL:
 // flatten_set_variable_args; the elements of lists that hold identifiers, such as search_path, are
 // quoted as identifiers).

@@ -59,7 +59,27 @@ class ChangeSql {
   std::string sets_;
 };
 
+bool HasIdentity(const Settings& settings) {
+  return settings.Find(kIdentity[0]) != nullptr || settings.Find(kIdentity[1]) != nullptr;
+}
+
 }  // namespace
+
+std::string SetLocalAgainSql(const Settings& local, const Settings& from, const Settings& to) {
+  std::string sql;
+  const auto add = [&](std::string_view name, const std::string& value) {
+    sql += fmt::format("{}pg_catalog.set_config({}, {}, true)", sql.empty() ? "SELECT " : ", ",
+                       QuoteLiteral(name), ValueSql(value, to));
+  };
+  for (const auto& [name, value] : local.entries()) {
+    if (!IsIdentity(name) && !SameEntry(from, to, name)) add(name, value);
+  }
+  if (from.entries() == to.entries() || !(HasIdentity(from) || HasIdentity(to))) return sql;
+  for (const std::string_view name : kIdentity) {
+    if (const std::string* value = local.Find(name); value != nullptr) add(name, *value);
+  }
+  return sql;
+}
 
 std::string SettingsChangeSql(const Settings& from, const Settings& to) {
   if (from.entries() == to.entries()) return {};

@@ -237,7 +237,11 @@ void Session::SendPrelude(Participant& participant, Join join) {
   }
   const Ref<const Settings> wanted = SettingsFor(server);
   if (server.settings.get() != wanted.get()) {
-    const std::string sql = SettingsChangeSql(*server.settings, *wanted);
+    std::string sql = SettingsChangeSql(*server.settings, *wanted);
+    if (participant.in_transaction && transaction_.open()) {
+      const std::string local = SetLocalAgainSql(*transaction_.local(), *server.settings, *wanted);
+      if (!local.empty()) sql.append(";").append(local);
+    }
     if (!sql.empty()) {
       server.SendQuery(sql);
       pending_.Add(wire::kQuery, Pending::Show::kSwallow, Pending::Purpose::kSettings);

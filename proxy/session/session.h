@@ -454,6 +454,7 @@ class Session final : public ServerOwner, public PoolClient {
   Progress ResetSettings(const Statement& statement, absl::StatusOr<std::string>* tag);
   void ApplySet(const Statement& statement, std::string_view text, Participant* participant);
   // SET, not LOCAL, of what SET LOCAL has set before: `where` has run it.
+  void UndoLocal();
   void OverrideLocal(const std::string& name, std::string_view text, const Participant* where);
   // An error has undone what the Query or the batch has set; `server`: there, too.
   void UndoSettings(Server* server);

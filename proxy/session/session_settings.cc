@@ -1,5 +1,8 @@
 // What the client has set, and what its servers know of it.
 
+#include <algorithm>
+#include <iterator>
+
 #include "proxy/session/causality_token.h"
 #include "proxy/session/session.h"
 #include "proxy/session/statement_kinds.h"
@@ -10,6 +13,8 @@ namespace meridian {
 namespace {
 
 constexpr std::string_view kSessionCharacteristics = "session characteristics";
+// What RESET ALL leaves as it is (PostgreSQL: GUC_NO_RESET_ALL).
+constexpr std::string_view kNotReset[] = {"role", "session_authorization"};
 constexpr std::string_view kUnknownValue = "\1unknown";  // of a server's setting: no client's
 
 }  // namespace
@@ -118,11 +123,17 @@ Session::Progress Session::ResetSettings(const Statement& statement,
   if (!statement.all) {
     target = host_.settings().With(*settings_, statement.name, *startup_->Find(statement.name));
   } else {
+    for (const std::string_view name : kNotReset) {
+      if (const std::string* const value = settings_->Find(name)) {
+        target = host_.settings().With(*target, name, *value);
+      }
+    }
     meridian_ = startup_meridian_;
     if (transaction_.open()) transaction_.local_meridian().reset();
   }
   if (!pending_.empty()) return Progress::kBlocked;
-  if (settings_.get() == target.get()) return Progress::kDone;
+  const bool undoes_local = statement.all && transaction_.open() && !transaction_.local()->empty();
+  if (settings_.get() == target.get() && !undoes_local) return Progress::kDone;
   // The client is told of the parameters that change, so a server must say what they are now.
   auto participant = Enlist(AtHand());
   if (!participant.ok()) {
@@ -132,6 +143,7 @@ Session::Progress Session::ResetSettings(const Statement& statement,
   if (*participant == nullptr) return Progress::kBlocked;
   settings_ = target;
   context_ = nullptr;
+  if (undoes_local) UndoLocal();
   if (transaction_.open()) transaction_.settings_changed() = true;
   const size_t sent = pending_.size();
   SendPrelude(**participant);
@@ -181,6 +193,21 @@ void Session::ApplySet(const Statement& statement, std::string_view text,
   settings_ = host_.settings().With(*settings_, statement.name, value);
   if (transaction_.open()) transaction_.settings_changed() = true;
   if (participant != nullptr) participant->server->settings = settings_;
+}
+
+// RESET ALL also ends what SET LOCAL has set, on the servers that know of it and on those that join
+// later.
+void Session::UndoLocal() {
+  const Ref<const Settings> local = transaction_.local();
+  for (const auto& [name, value] : local->entries()) {
+    if (std::count(std::begin(kNotReset), std::end(kNotReset), name) > 0) continue;
+    const Settings& none = *host_.settings().Empty();
+    const auto set = host_.settings().With(none, name, std::string(kUnknownValue));
+    const std::string* const session = FindSetting(name);
+    const auto wanted = host_.settings().With(
+        none, name, session == nullptr ? std::nullopt : std::optional(*session));
+    OverrideLocal(name, SettingsChangeSql(*set, *wanted), nullptr);
+  }
 }
 
 void Session::OverrideLocal(const std::string& name, std::string_view text,
