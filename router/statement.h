@@ -105,6 +105,8 @@ struct Statement : RefCounted {
   bool reads_tables = false;
   // currval(), lastval(): of the server connection that served nextval() before.
   bool reads_sequence_state = false;
+  // Calls set_config with what only the server can tell: only it has the setting.
+  bool sets_unknown = false;
   // SET LOCAL; set_config(..., true).
   bool local = false;
   // DISCARD ALL, RESET ALL, DEALLOCATE ALL, UNLISTEN *, CLOSE ALL.
@@ -132,6 +134,8 @@ struct Statement : RefCounted {
   // SET: the values as PostgreSQL would read them (strings unquoted, numbers as written). SET
   // SESSION CHARACTERISTICS, BEGIN, SET TRANSACTION: names of settings and values by turns.
   std::vector<std::string> arguments;
+  // SET by set_config: which parameter the value is, from 0; `arguments` is empty then.
+  std::optional<uint16_t> value_parameter;
   // Where `name` stands (quotes included), and the statement inside PREPARE ... AS and EXPLAIN, in
   // the whole text. PREPARE: `body` is that statement; its literals are those of the text that lie
   // in body_range, counted from 0.

@@ -6,6 +6,7 @@
 #include "proxy/session/session.h"
 #include "proxy/session/statement_kinds.h"
 #include "proxy/wire/message_writer.h"
+#include "sharding/quote.h"
 
 namespace meridian {
 namespace {
@@ -20,6 +21,14 @@ std::string Complete(std::string_view tag) {
   std::string bytes;
   wire::AppendCommandComplete(bytes, tag);
   return bytes;
+}
+
+// What a server that joins the transaction later is told instead.
+std::string SetConfigSql(const Statement& statement) {
+  const std::string value =
+      statement.verb == Verb::kReset ? "NULL" : QuoteLiteral(statement.arguments[0]);
+  return "SELECT pg_catalog.set_config(" + QuoteLiteral(statement.name) + ", " + value +
+         (statement.local ? ", true)" : ", false)");
 }
 
 }  // namespace
@@ -184,6 +193,15 @@ Session::Progress Session::HandleBind(std::string_view message) {
                          .local = true});
     return Progress::kDone;
   }
+  Ref<const Statement> setting;
+  if (statement != nullptr && statement->value_parameter) {
+    auto bound = BindSetting(*prepared, *statement, bind);
+    if (!bound.ok()) {
+      FailBatch(bound.status());
+      return Progress::kDone;
+    }
+    setting = *std::move(bound);
+  }
   ShardIndex shard = AtHand();
   Access access = Access::kPrimary;
   const size_t rest = transaction_.open() ? 0 : RestOfBatch();
@@ -226,6 +244,13 @@ Session::Progress Session::HandleBind(std::string_view message) {
   EnsurePrepared(*participant, *prepared);
   SendBind(*participant->server, *prepared, bind, message);
   RememberPortal(bind.portal, prepared, participant->shard);
+  if (setting) {
+    portals_[std::string(bind.portal)] = {.kind = Portal::Kind::kServer,
+                                          .shard = participant->shard,
+                                          .prepared = prepared,
+                                          .bind_rest = {},
+                                          .setting = std::move(setting)};
+  }
   return Progress::kDone;
 }
 
@@ -368,8 +393,9 @@ Session::Progress Session::HandleExecute(std::string_view message) {
   if (HasEffect(*statement)) {
     batch_changes_session_ = true;
     auto effect = std::make_unique<StatementEffect>();
-    effect->statement = Ref<const Statement>(statement);
-    effect->text = prepared->text;
+    const bool bound = portal != nullptr && portal->setting;
+    effect->statement = bound ? portal->setting : Ref<const Statement>(statement);
+    effect->text = bound ? SetConfigSql(*portal->setting) : prepared->text;
     pending_.back().AddEffect(std::move(effect));
   }
   return Progress::kDone;

@@ -313,6 +313,16 @@ ShardIndex Session::PreferredShard(const Statement& statement) const {
   return AtHand();
 }
 
+absl::Status Session::CheckUnknownSettings(const ShardSet& shards) const {
+  for (const Participant& participant : participants_) {
+    if (!participant.has_unknown_setting || shards == ShardSet::Of(participant.shard)) continue;
+    return Refused(
+        "set_config() was called with what only one shard knows, and this statement runs on others",
+        "Give the setting's name and value as literals or parameters, or use SET.");
+  }
+  return absl::OkStatus();
+}
+
 // Whether the statement may run there now.
 //
 // Another client may have used the connection's sequences last, but for where this one has just
@@ -320,6 +330,10 @@ ShardIndex Session::PreferredShard(const Statement& statement) const {
 absl::Status Session::CheckRunnable(const Statement& statement, const Participant& participant) {
   if (const absl::Status status = CheckOnReplica(statement, participant); !status.ok()) {
     return status;
+  }
+  if (pin_ == PinReason::kOpaqueSetting && (statement.reads_tables || statement.writes)) {
+    const absl::Status status = CheckUnknownSettings(ShardSet::Of(participant.shard));
+    if (!status.ok()) return status;
   }
   const bool keeps = participant.owns_sequence_values &&
                      (Keeps(participant) || (transaction_.open() && participant.wrote));

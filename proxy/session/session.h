@@ -153,6 +153,8 @@ class Session final : public ServerOwner, public PoolClient {
     std::shared_ptr<const NodeSamples> replica = nullptr;  // null: of the primary
     // The replica was found to have what the session must find; not asked in eventual.
     bool has_needs = false;
+    // Has a setting that the others lack (Statement::sets_unknown).
+    bool has_unknown_setting = false;
   };
 
   // Which servers may answer a statement.
@@ -166,8 +168,9 @@ class Session final : public ServerOwner, public PoolClient {
     Ref<const PreparedText> prepared;
     std::string bind_rest;                            // kFanout: the Bind's body behind its names
     ClientEncoding encoding = ClientEncoding::kUtf8;  // kFanout: of bind_rest
-    bool describe = false;  // kFanout: the client wants its RowDescription
-    bool executed = false;  // kFanout
+    bool describe = false;              // kFanout: the client wants its RowDescription
+    bool executed = false;              // kFanout
+    Ref<const Statement> setting = {};  // kServer: set_config with the value of its Bind
   };
 
   // A message of the current batch that has no server yet.
@@ -265,6 +268,8 @@ class Session final : public ServerOwner, public PoolClient {
   size_t ParticipantsInTransaction() const;
   // Where a statement goes that names no shard.
   ShardIndex PreferredShard(const Statement& statement) const;
+  // Whether a statement on these shards finds the same settings on all of them.
+  absl::Status CheckUnknownSettings(const ShardSet& shards) const;
   // Whether the statement may run there now.
   absl::Status CheckRunnable(const Statement& statement, const Participant& participant);
 
@@ -454,6 +459,10 @@ class Session final : public ServerOwner, public PoolClient {
   Progress ResetSettings(const Statement& statement, absl::StatusOr<std::string>* tag);
   void ApplySet(const Statement& statement, std::string_view text, Participant* participant);
   // SET, not LOCAL, of what SET LOCAL has set before: `where` has run it.
+  void DistrustSettingOfOthers(const std::string& name, const Participant* than);
+  static absl::StatusOr<Ref<const Statement>> BindSetting(const PreparedText& prepared,
+                                                          const Statement& statement,
+                                                          const wire::BindView& bind);
   void UndoLocal();
   void OverrideLocal(const std::string& name, std::string_view text, const Participant* where);
   // An error has undone what the Query or the batch has set; `server`: there, too.

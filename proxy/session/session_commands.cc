@@ -165,6 +165,7 @@ void Session::ApplyEffect(const StatementEffect& effect, std::string_view tag,
   const Statement& statement = *effect.statement;
   if (statement.pin != PinReason::kNone && participant != nullptr) {
     participant->pinned = true;
+    participant->has_unknown_setting |= statement.sets_unknown;
     if (pin_ == PinReason::kNone) SetPin(statement.pin);
   }
   switch (statement.verb) {

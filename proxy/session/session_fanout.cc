@@ -115,6 +115,9 @@ absl::Status CannotRunAgain(const Statement& statement) {
 }  // namespace
 
 absl::Status Session::CheckFanout(const Statement& statement, const Decision& decision) {
+  if (const absl::Status status = CheckUnknownSettings(decision.shards); !status.ok()) {
+    return status;
+  }
   const bool defines = statement.verb == Verb::kDdl || statement.verb == Verb::kMaintenance;
   if (!defines) {
     if (const absl::Status status = CheckIsolation(); !status.ok()) return status;

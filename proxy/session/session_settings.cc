@@ -15,6 +15,7 @@ namespace {
 constexpr std::string_view kSessionCharacteristics = "session characteristics";
 // What RESET ALL leaves as it is (PostgreSQL: GUC_NO_RESET_ALL).
 constexpr std::string_view kNotReset[] = {"role", "session_authorization"};
+constexpr Oid kUnknownOid = 705;
 constexpr std::string_view kUnknownValue = "\1unknown";  // of a server's setting: no client's
 
 }  // namespace
@@ -151,6 +152,26 @@ Session::Progress Session::ResetSettings(const Statement& statement,
   return pending_.empty() ? Progress::kDone : Progress::kBlocked;
 }
 
+// set_config(name, $1, local) as the SET or RESET that it is with this value.
+absl::StatusOr<Ref<const Statement>> Session::BindSetting(const PreparedText& prepared,
+                                                          const Statement& statement,
+                                                          const wire::BindView& bind) {
+  const size_t index = *statement.value_parameter;
+  const Oid type = index < prepared.type_oids().size() ? prepared.type_oids()[index] : 0;
+  // Of these the binary form is the text.
+  const bool text = type == 0 || type == kUnknownOid || KeyTypeByOid(type) == KeyType::kText;
+  if (index >= bind.values.size() || !text) {
+    return Refused("the value of set_config is not a text", "Declare its parameter as text.");
+  }
+  Ref<Statement> bound = MakeRef<Statement>();
+  bound->name = statement.name;
+  bound->local = statement.local;
+  bound->returns_rows = true;
+  bound->verb = bind.values[index] ? Verb::kSet : Verb::kReset;
+  if (bind.values[index]) bound->arguments = {std::string(*bind.values[index])};
+  return Ref<const Statement>(bound.get());
+}
+
 void Session::UndoSettings(Server* server) {
   if (!settings_undo_) return;
   settings_ = std::exchange(settings_undo_, {});
@@ -181,12 +202,18 @@ void Session::ApplySet(const Statement& statement, std::string_view text,
     return;
   }
   const bool reset = statement.verb == Verb::kReset;
-  const std::optional<std::string> value =
-      reset ? std::nullopt : std::optional(FlattenSetting(statement.name, statement.arguments));
+  std::optional<std::string> value;
+  if (!reset) {
+    // set_config gives it as it is.
+    value = statement.returns_rows ? statement.arguments[0]
+                                   : FlattenSetting(statement.name, statement.arguments);
+  }
   if (statement.local) {
     if (!transaction_.open()) return;
     transaction_.local() = host_.settings().With(*transaction_.local(), statement.name, value);
     transaction_.AddSetLocal(text);
+    // Others have joined before: SendPrelude tells them, ahead of their next statement.
+    if (participant != nullptr) DistrustSettingOfOthers(statement.name, participant);
     return;
   }
   OverrideLocal(statement.name, text, participant);
@@ -215,8 +242,12 @@ void Session::OverrideLocal(const std::string& name, std::string_view text,
   if (!transaction_.open() || transaction_.local()->Find(name) == nullptr) return;
   transaction_.local() = host_.settings().With(*transaction_.local(), name, std::nullopt);
   transaction_.AddSetLocal(text);  // who joins later is told both, in this order
+  DistrustSettingOfOthers(name, where);
+}
+
+void Session::DistrustSettingOfOthers(const std::string& name, const Participant* than) {
   for (Participant& participant : participants_) {
-    if (&participant == where) continue;
+    if (&participant == than) continue;
     Server& server = *participant.server;
     server.settings = host_.settings().With(*server.settings, name, std::string(kUnknownValue));
   }

@@ -164,12 +164,19 @@ Session::Progress Session::CloseTransaction(bool commit, bool chain,
 }
 
 // COMMIT PREPARED is for the role that has prepared, and SET LOCAL ROLE is over by then: so the
-// role that comes behind it prepares, once all that is left to do in the other's name is done.
+// role that comes behind it prepares, once all that is left to do in the other's name is done. The
+// same for SET LOCAL SESSION AUTHORIZATION, which resets the role, too.
 std::string Session::SqlBeforePrepare() const {
-  if (transaction_.local()->Find("role") == nullptr) return {};
-  const std::string* const role = settings_->Find("role");
-  return "SET CONSTRAINTS ALL IMMEDIATE;SET LOCAL role TO " +
-         (role == nullptr ? "DEFAULT" : QuoteLiteral(*role)) + ";";
+  const Settings& local = *transaction_.local();
+  const bool other_user = local.Find("session_authorization") != nullptr;
+  if (!other_user && local.Find("role") == nullptr) return {};
+  const auto set = [&](const std::string& name) {
+    const std::string* const value = settings_->Find(name);
+    return "SET LOCAL " + name + " TO " + (value == nullptr ? "DEFAULT" : QuoteLiteral(*value)) +
+           ";";
+  };
+  return "SET CONSTRAINTS ALL IMMEDIATE;" + (other_user ? set("session_authorization") : "") +
+         set("role");
 }
 
 // Its last word must not be taken for a rollback where there was none.

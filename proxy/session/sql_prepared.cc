@@ -96,6 +96,12 @@ Session::Progress Session::RunSqlExecute(const Unit& unit) {
     return Progress::kDone;
   }
   const Statement& body = *StatementOf(*prepared);
+  if (body.value_parameter) {
+    FailUnit(Refused("EXECUTE of set_config with a parameter is not supported",
+                     "Use SET, or prepare it by the protocol."),
+             unit.final);
+    return Progress::kDone;
+  }
   auto participant =
       Enlist(decision->route == Route::kOne ? decision->shards.first() : PreferredShard(body));
   if (participant.ok() && *participant == nullptr) return Progress::kBlocked;

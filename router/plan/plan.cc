@@ -48,14 +48,18 @@ std::string_view SettingOf(const Node& name, const Node& where) {
   return value.is_string() ? value.text() : "";
 }
 
+// What pg_dump sets, of tables that are not there: it matters to no other shard.
+constexpr std::string_view kHarmlessSetting = "restrict_nonsystem_relation_kind";
+
 // Settings on which routing depends must not change unseen. `where` holds for all calls that are
-// not in a subquery.
-absl::Status CheckSetConfigs(const Node& node, const Node& where) {
+// not in a subquery. `*unknown` is set where the call matters to statements on other shards.
+absl::Status CheckSetConfigs(const Node& node, const Node& where, bool* unknown) {
   if (node.Is(NodeKind::kFunction)) {
     const auto names = FunctionView(node).names();
     const NodeList arguments = FunctionView(node).arguments();
     if (!names.empty() && names.back() == "set_config" && !arguments.empty()) {
       const std::string_view setting = SettingOf(arguments[0], where);
+      *unknown |= setting != kHarmlessSetting;
       if (setting.empty() || IsRoutingSetting(setting)) {
         return Refused("set_config() may change a setting on which routing depends",
                        "Call it alone, SELECT set_config('name', 'value', false), or use SET.");
@@ -64,7 +68,7 @@ absl::Status CheckSetConfigs(const Node& node, const Node& where) {
   }
   absl::Status status;
   node.ForEachChild([&](const Node& child) {
-    status.Update(CheckSetConfigs(child, child.Is(NodeKind::kSelect) ? Node() : where));
+    status.Update(CheckSetConfigs(child, child.Is(NodeKind::kSelect) ? Node() : where, unknown));
   });
   return status;
 }
@@ -81,20 +85,27 @@ void PlanSetConfig(const SelectView& select, const Query& query, Planning* plann
   if (!value.Is(NodeKind::kFunction)) return;
   const NodeList arguments = FunctionView(value).arguments();
   if (arguments.size() != 3) return;
-  for (size_t i = 0; i < 3; ++i) {
-    if (!arguments[i].Is(NodeKind::kConst)) return;
-  }
+  if (!arguments[0].Is(NodeKind::kConst) || !arguments[2].Is(NodeKind::kConst)) return;
   const ConstView name(arguments[0]);
-  const ConstView setting(arguments[1]);
-  if (!name.is_string() || !setting.is_string() || !ConstView(arguments[2]).is_boolean()) return;
+  if (!name.is_string() || !ConstView(arguments[2]).is_boolean()) return;
   if (IsTransactionSetting(name.text())) return;  // SET gives no row, so it is no substitute
+  const auto value_operand = MakeOperand(arguments[1], *planning);
+  const bool is_parameter =
+      value_operand.has_value() && value_operand->source == Operand::Source::kParameter;
+  if (is_parameter) {
+    const bool text = !value_operand->cast || *value_operand->cast == KeyType::kText;
+    if (!text || IsRoutingSetting(name.text())) return;
+    statement->value_parameter = value_operand->index;
+  } else if (!arguments[1].Is(NodeKind::kConst) || !ConstView(arguments[1]).is_string()) {
+    return;
+  }
   planning->depends_on_literals = true;
   statement->verb = Verb::kSet;
   statement->writes = false;
   statement->pin = PinReason::kNone;
   statement->name = name.text();
   for (char& c : statement->name) c = AsciiLower(c);
-  statement->arguments = {std::string(setting.text())};
+  if (!is_parameter) statement->arguments = {std::string(ConstView(arguments[1]).text())};
   statement->local = ConstView(arguments[2]).is_true();
 }
 
@@ -197,7 +208,7 @@ void PlanQuery(const Node& node, TextRange range, Planning* planning, Statement*
     if (query.HasFunction(FunctionClass::kSetting)) {
       PlanSetConfig(select, query, planning, statement);
       if (statement->verb != Verb::kSet) {
-        program->refusal.Update(CheckSetConfigs(node, select.where()));
+        program->refusal.Update(CheckSetConfigs(node, select.where(), &statement->sets_unknown));
         planning->depends_on_literals = true;
       }
     }
@@ -217,7 +228,7 @@ void PlanQuery(const Node& node, TextRange range, Planning* planning, Statement*
     return;
   }
   if (query.HasFunction(FunctionClass::kSetting)) {
-    program->refusal = CheckSetConfigs(node, Node());
+    program->refusal = CheckSetConfigs(node, Node(), &statement->sets_unknown);
     planning->depends_on_literals = true;
   }
   if (node.Is(NodeKind::kInsert)) {

@@ -188,6 +188,7 @@ std::string SessionText(const Statement& s, const std::string& text) {
   if (s.reads_sequence_state) out << " sequence-state";
   if (s.reads_tables && !s.writes && s.differs_on_replica) out << " primary";
   if (!s.name.empty()) out << " name:" << s.name;
+  if (s.value_parameter) out << " value:$" << *s.value_parameter + 1;
   for (const std::string& argument : s.arguments) out << " arg:" << argument;
   if (s.name_range.size() > 0) {
     out << " at:" << text.substr(s.name_range.begin, s.name_range.size());
