@@ -46,6 +46,13 @@ const NodeConfig* Config::FindNode(std::string_view address) const {
   return nullptr;
 }
 
+const UserConfig* Config::FindUser(std::string_view name) const {
+  for (const UserConfig& user : users) {
+    if (user.name == name) return &user;
+  }
+  return nullptr;
+}
+
 const AdminUser* Config::FindAdminUser(std::string_view name) const {
   for (const AdminUser& user : admin_users) {
     if (user.name == name) return &user;
@@ -65,6 +72,7 @@ ConfigReload Diff(const Config& running, const Config& loaded) {
   if (!SameDatabases(running, loaded)) reload.needs_restart.emplace_back("database");
   reload.config.admin_users = loaded.admin_users;
   reload.config.nodes = loaded.nodes;
+  reload.config.users = loaded.users;
   const auto begin = reload.needs_restart.begin();
   std::sort(begin, reload.needs_restart.end());
   reload.needs_restart.erase(std::unique(begin, reload.needs_restart.end()),

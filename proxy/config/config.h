@@ -87,6 +87,13 @@ struct ServerConfig {
   friend bool operator==(const ServerConfig&, const ServerConfig&) = default;
 };
 
+struct UserConfig {
+  std::string name;  // of a role
+  ReadConsistency read_consistency = ReadConsistency::kReadYourWrites;
+
+  friend bool operator==(const UserConfig&, const UserConfig&) = default;
+};
+
 struct AdminUser {
   std::string name;
   std::string password;  // a SCRAM verifier (IsScramVerifier) or plain
@@ -145,6 +152,7 @@ struct Config {
   ServerConfig server;
   std::vector<AdminUser> admin_users;
   std::vector<NodeConfig> nodes;
+  std::vector<UserConfig> users;
   MetricsConfig metrics;
   LogConfig log;
   DebugConfig debug;
@@ -153,6 +161,7 @@ struct Config {
   const DatabaseConfig* FindDatabase(std::string_view name) const;
   const AdminUser* FindAdminUser(std::string_view name) const;
   const NodeConfig* FindNode(std::string_view address) const;
+  const UserConfig* FindUser(std::string_view name) const;
 
   friend bool operator==(const Config&, const Config&) = default;
 };

@@ -44,7 +44,8 @@ class Loader {
     const absl::Status status = FirstError(
         [&] { return LoadTop(root, ""); }, [&] { return LoadDatabases(root["database"].node()); },
         [&] { return LoadAdminUsers(root["admin"].node()); },
-        [&] { return LoadNodes(root["node"].node()); }, [&] { return CheckWhole(root); });
+        [&] { return LoadNodes(root["node"].node()); },
+        [&] { return LoadUsers(root["user"].node()); }, [&] { return CheckWhole(root); });
     if (!status.ok()) return status;
     return std::move(config_);
   }
@@ -72,7 +73,7 @@ class Loader {
   absl::Status LoadTop(const toml::table& table, const std::string& prefix) {
     for (const auto& [key, node] : table) {
       const std::string name = prefix + std::string(key.str());
-      if (name == "database" || name == "admin" || name == "node") continue;
+      if (name == "database" || name == "admin" || name == "node" || name == "user") continue;
       absl::Status status;
       if (prefix.empty() && HasSettings(name + ".")) {
         const toml::table* const inner = node.as_table();
@@ -178,6 +179,20 @@ class Loader {
         return Error(at, fmt::format("node.address \"{}\" is given twice", read.address));
       }
       config_.nodes.push_back(std::move(read));
+      return absl::OkStatus();
+    });
+  }
+
+  absl::Status LoadUsers(const toml::node* node) {
+    return ForEachTable(node, "user", [&](const toml::table& table) {
+      UserConfig user;
+      absl::Status status = LoadElement(UserSettings(), "user.", table, user);
+      if (!status.ok()) return status;
+      if (config_.FindUser(user.name) != nullptr) {
+        return Error(table["name"].node()->source().begin,
+                     fmt::format("user.name \"{}\" is given twice", user.name));
+      }
+      config_.users.push_back(std::move(user));
       return absl::OkStatus();
     });
   }

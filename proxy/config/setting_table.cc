@@ -228,6 +228,16 @@ const Setting<NodeConfig> kNodeSettings[] = {
         {1, 1'000}, {}),
 };
 
+const Setting<UserConfig> kUserSettings[] = {
+    RowOf<UserConfig, &UserConfig::name>("user.name", kRequired | kReloadable, "Name of a role.",
+                                         {}, {}),
+    RowOf<UserConfig, &UserConfig::read_consistency>(
+        "user.read_consistency", kReloadable,
+        "`replicas.read_consistency` for sessions that it begins from now on, whatever the "
+        "database.",
+        {}, {}),
+};
+
 const Setting<AdminUser> kAdminUserSettings[] = {
     RowOf<AdminUser, &AdminUser::name>(
         "admin.user.name", kRequired | kReloadable,
@@ -262,6 +272,7 @@ std::span<const Setting<Config>> ConfigSettings() { return kConfigSettings; }
 std::span<const Setting<DatabaseConfig>> DatabaseSettings() { return kDatabaseSettings; }
 std::span<const Setting<AdminUser>> AdminUserSettings() { return kAdminUserSettings; }
 std::span<const Setting<NodeConfig>> NodeSettings() { return kNodeSettings; }
+std::span<const Setting<UserConfig>> UserSettings() { return kUserSettings; }
 
 std::string NearestSetting(std::string_view name) {
   constexpr size_t kNameBytesMax = 100;  // what is longer is no slip of the pen
@@ -284,6 +295,7 @@ std::string NearestSetting(std::string_view name) {
   for (const auto& setting : kDatabaseSettings) consider(setting.name);
   for (const auto& setting : kAdminUserSettings) consider(setting.name);
   for (const auto& setting : kNodeSettings) consider(setting.name);
+  for (const auto& setting : kUserSettings) consider(setting.name);
   return std::string(nearest);
 }
 

@@ -41,10 +41,12 @@ struct Setting {
 };
 
 std::span<const Setting<Config>> ConfigSettings();
-// Of an element of [[database]] and [[admin.user]]; their key is `name`, which is the first.
+// Of an element of [[database]], [[admin.user]], [[node]] and [[user]]; their key is `name`, which
+// is the first.
 std::span<const Setting<DatabaseConfig>> DatabaseSettings();
 std::span<const Setting<AdminUser>> AdminUserSettings();
 std::span<const Setting<NodeConfig>> NodeSettings();
+std::span<const Setting<UserConfig>> UserSettings();
 
 // The setting whose name is most like `name`, as it would be written ("pool_size", "log.level");
 // empty if none is like it.

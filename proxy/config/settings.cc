@@ -64,6 +64,7 @@ std::vector<SettingRow> Describe(const Config& config) {
   }
   for (const AdminUser& user : config.admin_users) AddElement(rows, AdminUserSettings(), user);
   for (const NodeConfig& node : config.nodes) AddElement(rows, NodeSettings(), node);
+  for (const UserConfig& user : config.users) AddElement(rows, UserSettings(), user);
   return rows;
 }
 
@@ -73,6 +74,7 @@ std::vector<SettingDoc> AllSettings() {
   AddDocs(docs, DatabaseSettings());
   AddDocs(docs, AdminUserSettings());
   AddDocs(docs, NodeSettings());
+  AddDocs(docs, UserSettings());
   return docs;
 }
 

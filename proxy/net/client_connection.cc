@@ -269,7 +269,10 @@ void ClientConnection::StartAdmin() {
 
 void ClientConnection::StartSession() {
   const Config& config = *worker_.proxy().config();
-  startup_meridian_.read_consistency = config.FindDatabase(login_database_)->read_consistency;
+  const UserConfig* const user = config.FindUser(login_user_);
+  startup_meridian_.read_consistency = user != nullptr
+                                           ? user->read_consistency
+                                           : config.FindDatabase(login_database_)->read_consistency;
   startup_meridian_.max_staleness_ms = static_cast<uint32_t>(config.replicas.max_staleness.count());
   std::vector<Settings::Entry> entries;
   for (const auto& [name, value] : login_->startup().settings) {

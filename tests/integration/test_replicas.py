@@ -288,6 +288,28 @@ class TestWhichReads:
             assert connection.execute("SHOW meridian.read_consistency").fetchone() == ("eventual",)
 
 
+    def test_level_by_configuration(self, shop):
+        """The user's beats the database's, and what a session says beats both."""
+        def level(**options) -> str:
+            with shop.connect(**options) as connection:
+                found = connection.execute("SHOW meridian.read_consistency").fetchone()[0]
+                connection.execute("SET meridian.read_consistency = 'strong'")
+                connection.execute("RESET meridian.read_consistency")
+                assert connection.execute("SHOW meridian.read_consistency").fetchone()[0] == found
+                return found
+        shop.proxy.configure({"user": [{"name": "app", "read_consistency": "eventual"}]})
+        shop.proxy.reload()
+        try:
+            wait_for(lambda: level() == "eventual", "the configuration is reloaded")
+            assert level(user="other", password="other pass") == "read_your_writes"
+            assert level(options="-c meridian.read_consistency=monotonic") == "monotonic"
+            assert any(row["name"] == "user.app.read_consistency" for row in shop.proxy.admin_rows("SHOW SETTINGS"))
+        finally:
+            shop.proxy.configure({"user": []})
+            shop.proxy.reload()
+        wait_for(lambda: level() == "read_your_writes", "the configuration is as before")
+
+
 class TestCausalityToken:
     @pytest.fixture(scope="class")
     def second(self, shop):

@@ -110,6 +110,10 @@ address = "db1:5432"
 zone = "a"
 weight = 3
 
+[[user]]
+name = "Report"
+read_consistency = "eventual"
+
 [[admin.user]]
 name = "ann"
 password = "secret"
@@ -163,6 +167,9 @@ password = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7Bke
   EXPECT_EQ(config.FindNode("db1:5432")->weight, 3);
   EXPECT_EQ(config.FindNode("db1:5432")->zone, "a");
   EXPECT_EQ(config.FindNode("db2:5432"), nullptr);
+  ASSERT_NE(config.FindUser("Report"), nullptr);
+  EXPECT_EQ(config.FindUser("Report")->read_consistency, ReadConsistency::kEventual);
+  EXPECT_EQ(config.FindUser("report"), nullptr);
   ASSERT_NE(config.FindAdminUser("bob"), nullptr);
   EXPECT_EQ(config.FindAdminUser("ann")->password, "secret");
   EXPECT_EQ(config.FindAdminUser("eve"), nullptr);
@@ -279,6 +286,14 @@ TEST(Config, TellsWhatIsMissingOrDoesNotFit) {
               testing::HasSubstr("node.address is missing"));
   EXPECT_THAT(ErrorOf(whole + "[[node]]\naddress = \"h:1\"\nweight = 0\n"),
               testing::HasSubstr("node.weight"));
+  EXPECT_EQ(ErrorOf(whole + "[[user]]\nname = \"a\"\n[[user]]\nname = \"a\"\n"),
+            "m.toml:8:8: user.name \"a\" is given twice");
+  EXPECT_THAT(ErrorOf(whole + "[[user]]\nread_consistency = \"strong\"\n"),
+              testing::HasSubstr("user.name is missing"));
+  EXPECT_THAT(ErrorOf(whole + "[[user]]\nname = \"a\"\nread_consistency = \"weak\"\n"),
+              testing::HasSubstr("m.toml:7:20: user.read_consistency"));
+  EXPECT_THAT(ErrorOf(whole + "[user]\nname = \"a\"\n"),
+              testing::HasSubstr("must be written as [[user]] tables"));
   EXPECT_THAT(ErrorOf(whole + "[node]\naddress = \"h:1\"\n"),
               testing::HasSubstr("must be written as [[node]] tables"));
 }
