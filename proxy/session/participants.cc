@@ -273,6 +273,7 @@ void Session::OwnSequenceValues(Participant& participant) {
 
 // Whatever writes may draw from a sequence: by a default, a trigger, a function.
 void Session::NoteWrite(Participant& participant, bool writes) {
+  writes = writes && participant.replica == nullptr;  // where it could only fail
   participant.wrote |= writes;
   participant.has_written |= writes;
   participant.server->holds_sequence_values |= writes;

@@ -134,6 +134,11 @@ StringMap<FunctionClass> MakeSpecial() {
   return special;
 }
 
+const StringMap<FunctionClass>& Special() {
+  static const StringMap<FunctionClass>& special = *new StringMap<FunctionClass>(MakeSpecial());
+  return special;
+}
+
 FunctionClass ClassOf(const FunctionInfo& info) {
   if (info.aggregate) return FunctionClass::kAggregate;
   if (info.window) return FunctionClass::kWindow;
@@ -169,6 +174,21 @@ bool CatalogComesFirst(const std::vector<std::string>& search_path) {
   return true;
 }
 
+bool IsReadByItsWord(const std::vector<std::string_view>& names, const Schema& schema) {
+  if (names.size() == 2) {
+    const FunctionInfo* const info = schema.FindFunction(names[0], names[1]);
+    return info != nullptr && names[0] != "pg_catalog" && info->volatility != Volatility::kVolatile;
+  }
+  if (names.size() != 1 || Special().contains(names[0])) return false;
+  bool found = false;
+  for (const FunctionInfo& info : schema.functions()) {
+    if (info.name != names[0]) continue;
+    if (info.volatility == Volatility::kVolatile) return false;
+    found = true;
+  }
+  return found;
+}
+
 bool IsMissingFunction(const std::vector<std::string_view>& names, const Schema& schema) {
   return names.size() == 1 && !schema.functions().empty() && !schema.HasUserFunction(names[0]) &&
          schema.FindFunction("pg_catalog", names[0]) == nullptr;
@@ -176,7 +196,6 @@ bool IsMissingFunction(const std::vector<std::string_view>& names, const Schema&
 
 FunctionClass ClassifyFunction(const std::vector<std::string_view>& names, const Schema& schema,
                                const std::vector<std::string>& search_path) {
-  static const StringMap<FunctionClass>& special = *new StringMap<FunctionClass>(MakeSpecial());
   if (names.empty() || names.size() > 2) return FunctionClass::kUser;
   const std::string_view name = names.back();
   const bool qualified = names.size() == 2;
@@ -189,8 +208,8 @@ FunctionClass ClassifyFunction(const std::vector<std::string_view>& names, const
   if (!qualified && (schema.HasUserFunction(name) || !CatalogComesFirst(search_path))) {
     return FunctionClass::kUser;
   }
-  const auto found = special.find(name);
-  if (found != special.end()) return found->second;
+  const auto found = Special().find(name);
+  if (found != Special().end()) return found->second;
   const FunctionInfo* info = schema.FindFunction("pg_catalog", name);
   return info == nullptr ? FunctionClass::kUser : ClassOf(*info);
 }

@@ -39,6 +39,10 @@ bool HasEffect(FunctionClass kind);
 FunctionClass ClassifyFunction(const std::vector<std::string_view>& names, const Schema& schema,
                                const std::vector<std::string>& search_path);
 
+// Of a kUser function: whether all that the name may mean are STABLE or IMMUTABLE, so that they are
+// taken to change nothing, as PostgreSQL does.
+bool IsReadByItsWord(const std::vector<std::string_view>& names, const Schema& schema);
+
 // Whether no function of this name is known anywhere.
 bool IsMissingFunction(const std::vector<std::string_view>& names, const Schema& schema);
 

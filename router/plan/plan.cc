@@ -169,8 +169,16 @@ bool OnlyReads(const Query& query) {
                       [](const auto& function) { return HasEffect(function.first); });
 }
 
+// A function of users that is no read in spite of its word fails on a replica, which writes
+// nothing.
 bool DiffersOnReplica(const Query& query) {
-  if (!OnlyReads(query) || query.HasFunction(FunctionClass::kSequenceState) ||
+  const bool has_effect =
+      std::any_of(query.functions.begin(), query.functions.end(), [&](const auto& function) {
+        return HasEffect(function.first) &&
+               (function.first != FunctionClass::kUser || query.calls_unknown_function);
+      });
+  if (query.modifies || query.locks_rows || query.has_foreign_operator || has_effect ||
+      query.HasFunction(FunctionClass::kSequenceState) ||
       query.HasFunction(FunctionClass::kRelationSize)) {
     return true;
   }

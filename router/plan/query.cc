@@ -117,6 +117,8 @@ class QueryReader {
         const FunctionClass kind =
             ClassifyFunction(names, planning_.schema, planning_.context.search_path);
         NoteFunction(kind, names);
+        query_.calls_unknown_function |=
+            kind == FunctionClass::kUser && !IsReadByItsWord(names, planning_.schema);
         if (query_.missing_function.empty() && IsMissingFunction(names, planning_.schema)) {
           query_.missing_function = names[0];
         }
@@ -506,6 +508,7 @@ class QueryReader {
     if (reference.relation == nullptr || reference.relation->kind != Relation::Kind::kView) return;
     if (reference.relation->has_opaque_functions) {
       NoteFunction(FunctionClass::kUser, {reference.relation->name.name});
+      query_.calls_unknown_function = true;
     }
     for (const TableName& name : reference.relation->reads) {
       TableReference inner = FindTable(name, planning_);

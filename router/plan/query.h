@@ -130,6 +130,8 @@ struct Query {
   // The first function that is missing (IsMissingFunction).
   std::string missing_function;
 
+  // A function of users that may change something (IsReadByItsWord).
+  bool calls_unknown_function = false;
   bool locks_rows = false;
   // A reference table that FOR UPDATE and its kin lock rows of; empty: none.
   std::string locked_reference_table;

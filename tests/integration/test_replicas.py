@@ -237,6 +237,29 @@ class TestWhichReads:
                 connection.execute(statement)
             assert (reads(shop) > before) == (place == "replica")
 
+    def test_functions_of_users_by_their_word(self, shop):
+        """STABLE and IMMUTABLE ones are reads; where one is none after all, the primary is asked."""
+        with shop.connect() as connection:
+            for sql in ("CREATE SEQUENCE numbers", "CREATE UNLOGGED TABLE fast (v int)", "INSERT INTO fast VALUES (7)",
+                        "CREATE FUNCTION looks(int) RETURNS int STABLE LANGUAGE sql AS 'SELECT max(v) FROM kv'",
+                        "CREATE FUNCTION acts(int) RETURNS int LANGUAGE sql AS 'SELECT $1'",
+                        "CREATE FUNCTION draws() RETURNS int STABLE LANGUAGE plpgsql AS"
+                        " 'BEGIN RETURN nextval(''numbers''); END'",
+                        "CREATE FUNCTION needs_fast() RETURNS int STABLE LANGUAGE plpgsql AS"
+                        " 'BEGIN RETURN (SELECT v FROM fast); END'"):
+                connection.execute(sql)
+        wait_for(lambda: all(all_have(shop, name) for name in ("s1", "s2")), "replicas have the functions")
+        with connect_at(shop, "eventual") as connection:
+            def goes_to_replica(sql: str) -> bool:
+                before = reads(shop)
+                connection.execute(sql)
+                return reads(shop) > before
+            wait_for(lambda: goes_to_replica("SELECT looks(k) FROM prefix"), "the proxy knows the function")
+            assert not goes_to_replica("SELECT acts(k) FROM prefix")
+            assert not goes_to_replica("SELECT looks(acts(k)) FROM prefix")
+            assert connection.execute("SELECT draws() FROM prefix LIMIT 1").fetchone() == (1,)
+            assert connection.execute("SELECT needs_fast() FROM prefix LIMIT 1").fetchone() == (7,)
+
     def test_a_pipeline_may_go_on_with_a_write(self, shop):
         with connect_at(shop, "eventual") as connection:
             with connection.pipeline():
