@@ -63,12 +63,13 @@ enum class ReadPlace : uint8_t {
   kStrong,       // meridian.read_consistency = strong
   kSession,      // the session keeps its server: a pin, or pool_mode session
   kTransaction,  // in a transaction that may write, or is serializable
+  kReference,    // of a reference table, in monotonic
   kNone,         // the shard has no replica that could be used
   kBehind,       // none has what the session must find
   kFailed,       // none could be connected to
 };
-inline constexpr std::array<std::string_view, 7> kReadPlaceNames = {
-    "replica", "strong", "session", "transaction", "no_replica", "behind", "failed"};
+inline constexpr std::array<std::string_view, 8> kReadPlaceNames = {
+    "replica", "strong", "session", "transaction", "reference", "no_replica", "behind", "failed"};
 
 // Which way a cancel request ended.
 enum class CancelOutcome : uint8_t {

@@ -103,6 +103,8 @@ struct Statement : RefCounted {
   bool differs_on_replica = true;
   // It reads tables or views, not of PostgreSQL itself.
   bool reads_tables = false;
+  // One of them is a reference table, which every shard has.
+  bool reads_reference = false;
   // currval(), lastval(): of the server connection that served nextval() before.
   bool reads_sequence_state = false;
   // Calls set_config with what only the server can tell: only it has the setting.

@@ -30,6 +30,11 @@ Session::Access Session::AccessOf(const Statement& statement) {
   if (in_transaction && (transaction_.implicit() || !ReadOnlyTransaction())) {
     return primary(ReadPlace::kTransaction);
   }
+  // What was seen of it on one shard, a replica of another need not have.
+  if (!in_transaction && statement.reads_reference &&
+      meridian_.read_consistency == ReadConsistency::kMonotonic) {
+    return primary(ReadPlace::kReference);
+  }
   // Hot standby has no SERIALIZABLE.
   if (IsolationLevel() == "serializable") return primary(ReadPlace::kTransaction);
   if (avoid_replicas_) return primary(ReadPlace::kFailed);

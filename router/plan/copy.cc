@@ -48,6 +48,7 @@ class CopyPlanner {
     if (copy_.from()) return PlanIn(query, table);
     statement_.differs_on_replica = !copy_.with_client() || DiffersOnReplica(query);
     statement_.reads_tables = true;
+    statement_.reads_reference = ReadsReference(query);
     AddNeeds(query, planning_, &program_);
     RefuseServerFile(table);
     if (table.sharded()) AllowConcat(table.mapped);
@@ -88,6 +89,7 @@ class CopyPlanner {
     statement_.reads_sequence_state = inner->reads_sequence_state;
     statement_.differs_on_replica = !copy_.with_client() || inner->differs_on_replica;
     statement_.reads_tables = inner->reads_tables;
+    statement_.reads_reference = inner->reads_reference;
     program_ = *inner->route;
     if (!copy_.with_client()) {
       program_.several = RouteProgram::Several::kRefuse;

@@ -188,6 +188,11 @@ bool DiffersOnReplica(const Query& query) {
   });
 }
 
+bool ReadsReference(const Query& query) {
+  return std::any_of(query.references.begin(), query.references.end(),
+                     [](const auto& reference) { return reference.everywhere(); });
+}
+
 bool ReadsTables(const Query& query) {
   return std::any_of(query.references.begin(), query.references.end(),
                      [](const auto& reference) { return !reference.catalog(); });
@@ -212,6 +217,7 @@ void PlanQuery(const Node& node, TextRange range, Planning* planning, Statement*
     statement->returns_rows = true;
     statement->differs_on_replica = DiffersOnReplica(query);
     statement->reads_tables = ReadsTables(query);
+    statement->reads_reference = ReadsReference(query);
     AddNeeds(query, *planning, program);
     if (query.HasFunction(FunctionClass::kSetting)) {
       PlanSetConfig(select, query, planning, statement);

@@ -41,6 +41,7 @@ struct Query;
 bool OnlyReads(const Query& query);
 // See Statement.
 bool DiffersOnReplica(const Query& query);
+bool ReadsReference(const Query& query);
 // Pins that the query's functions need.
 PinReason PinOf(const Query& query);
 

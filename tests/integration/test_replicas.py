@@ -30,10 +30,13 @@ def shop():
         with made.connect() as connection:
             connection.execute("CREATE TABLE kv (k int PRIMARY KEY, v bigint NOT NULL)")
             connection.execute("CREATE TABLE prefix (k int PRIMARY KEY, v bigint NOT NULL)")
+            connection.execute("CREATE TABLE everywhere (k int PRIMARY KEY, v bigint NOT NULL)")
             connection.execute("CREATE SEQUENCE counter")
             connection.execute("CREATE UNLOGGED TABLE fleeting (k int)")
             made.admin("CREATE DISTRIBUTION d COLUMN TYPES integer HASH SHARDS (s1, s2)",
-                       "ALTER DISTRIBUTION d ATTACH TABLE kv DISTRIBUTION KEY k")
+                       "ALTER DISTRIBUTION d ATTACH TABLE kv DISTRIBUTION KEY k",
+                       "CREATE REFERENCE TABLE everywhere")
+            connection.execute("INSERT INTO everywhere VALUES (1, 0)")
             for key in range(SESSIONS):
                 connection.execute("INSERT INTO kv VALUES (%s, 0)", [key])
             connection.execute("INSERT INTO prefix VALUES (1, 0), (2, 0)")
@@ -236,6 +239,19 @@ class TestWhichReads:
             else:
                 connection.execute(statement)
             assert (reads(shop) > before) == (place == "replica")
+
+    def test_reference_tables_in_monotonic(self, shop):
+        """A session that has seen a row on one shard finds it on others as well."""
+        with connect_strong(shop) as writer, connect_at(shop, "monotonic") as reader:
+            for number in range(1, 30):
+                writer.execute(f"UPDATE everywhere SET v = {number}")
+                seen = [reader.execute(f"SELECT (SELECT v FROM everywhere) FROM kv WHERE k = {key}").fetchone()[0]
+                        for key in range(SESSIONS)]
+                assert seen == sorted(seen), seen
+        with connect_at(shop, "eventual") as reader:
+            before = reads(shop)
+            reader.execute("SELECT v FROM everywhere")
+            assert reads(shop) > before
 
     def test_functions_of_users_by_their_word(self, shop):
         """STABLE and IMMUTABLE ones are reads; where one is none after all, the primary is asked."""
