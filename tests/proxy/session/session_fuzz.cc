@@ -89,7 +89,9 @@ class HostileServer : public Backend {
   void Extended(char type, std::string_view body) {
     switch (type) {
       case wire::kParse:
-        copy_next_ = body.find("STDIN") != std::string_view::npos;
+        // As PostgreSQL, only of what begins so; of others the Sync behind it is owed.
+        copy_next_ = body.substr(body.find('\0') + 1).starts_with("COPY") &&
+                     body.find("STDIN") != std::string_view::npos;
         said_ += Message(wire::kParseComplete);
         break;
       case wire::kBind:
