@@ -26,6 +26,14 @@ def set_strays(cluster, *intervals):
         catalog.execute(f"NOTIFY meridian_epoch, '{epoch}'")
         catalog.commit()
     process.wait_for(lambda: cluster.proxy.admin_rows("SHOW EPOCH")[0]["epoch"] == epoch, "the new epoch")
+    # Each worker takes the new map over at a moment of its own.
+    process.wait_for(lambda: {rows_seen(cluster) for _ in range(8)} == {ROWS if intervals else ROWS + 100},
+                     "all workers have it")
+
+
+def rows_seen(cluster) -> int:
+    with cluster.connect() as connection:
+        return len(connection.execute("SELECT k FROM t").fetchall())
 
 
 @pytest.fixture(scope="module")
