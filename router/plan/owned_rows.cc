@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <vector>
 
 #include "router/lex/scanner.h"
@@ -22,14 +24,6 @@ absl::Status CannotLeaveOut(const TableReference& reference, std::string_view wh
                   reference.table.ToString(), why),
       "Run it again when the move has ended (SHOW MOVES in the admin database), or set "
       "meridian.shard.");
-}
-
-// Columns of the table are named with more than one dot: public.orders.id, or by a schema's alias.
-bool NamesSchemas(const Node& node) {
-  if (node.Is(NodeKind::kColumnRef) && ColumnRefView(node).names().size() > 2) return true;
-  bool found = false;
-  node.ForEachChild([&](const Node& child) { found = found || NamesSchemas(child); });
-  return found;
 }
 
 class Rewriter {
@@ -54,7 +48,7 @@ class Rewriter {
     std::vector<std::string> columns;
     size_t last = end - 1;
     if (!copy.columns().empty()) {
-      last = FindWord("to", end) - 1;  // behind the ')'
+      while (TextOf(tokens_[last]) != ")") ++last;  // of the list
       for (const std::string_view column : Names(copy.columns())) {
         columns.push_back(QuoteIdentifier(column));
       }
@@ -68,7 +62,7 @@ class Rewriter {
     edits_.push_back({begin, tokens_[last].range.end,
                       fmt::format("(SELECT {} FROM {} WHERE {})", fmt::join(columns, ", "),
                                   planning_.text.substr(begin, tokens_[end - 1].range.end - begin),
-                                  OwnedSql(reference, ""))});
+                                  OwnedSql(reference, "", false))});
     return Edited();
   }
 
@@ -76,9 +70,16 @@ class Rewriter {
     for (size_t i = 0; i < query_.references.size(); ++i) {
       const TableReference& reference = query_.references[i];
       if (!reference.sharded() || !HasStrays(reference)) continue;
-      absl::Status done = Check(statement, reference);
-      if (done.ok()) done = IsWritten(i) ? RestrictTarget(statement, i) : RestrictRead(reference);
+      if (statement.Is(NodeKind::kInsert) && query_.target == i) continue;
+      absl::Status done = Check(statement, i);
+      if (done.ok()) done = Restrict(reference);
       if (!done.ok()) return done;
+    }
+    for (const auto& [at, block] : blocks_) {
+      const std::string owned = fmt::format("{}", fmt::join(block.conditions, " AND "));
+      edits_.push_back(
+          {at, at, block.has_where ? fmt::format(" {} AND (", owned) : " WHERE " + owned});
+      if (block.has_where) edits_.push_back({block.end, block.end, ")"});
     }
     return Edited();
   }
@@ -88,6 +89,12 @@ class Rewriter {
     size_t begin = 0;
     size_t end = 0;
     std::string text;
+  };
+  // The WHERE of one level of the statement.
+  struct Block {
+    bool has_where = false;
+    size_t end = 0;  // of its condition
+    std::vector<std::string> conditions;
   };
 
   std::string_view TextOf(const Token& token) const {
@@ -108,11 +115,16 @@ class Rewriter {
     });
   }
 
-  // True for all rows but the stray ones. `qualifier` stands before each column's name.
-  std::string OwnedSql(const TableReference& reference, const std::string& qualifier) const {
+  // True for all rows but the stray ones. `qualifier` stands before each column's name; `renamed`:
+  // it is an alias that may rename columns.
+  std::string OwnedSql(const TableReference& reference, const std::string& qualifier,
+                       bool renamed) const {
     std::vector<std::string> columns;
     for (const std::string& column : reference.mapped->key_columns) {
-      columns.push_back(qualifier + QuoteIdentifier(column));
+      const auto& real = reference.real_columns;
+      const size_t place = std::find(real.begin(), real.end(), column) - real.begin();
+      const bool known = renamed && place < real.size();
+      columns.push_back(qualifier + QuoteIdentifier(known ? reference.columns[place] : column));
     }
     const Distribution& distribution =
         planning_.map.distributions()[reference.mapped->distribution];
@@ -124,15 +136,16 @@ class Rewriter {
     return OutsideSql(fmt::format("({})", fmt::join(strays, " OR ")));
   }
 
-  absl::Status Check(const Node& statement, const TableReference& reference) const {
+  absl::Status Check(const Node& statement, size_t index) const {
+    const TableReference& reference = query_.references[index];
     if (reference.in_view) return CannotLeaveOut(reference, "reads it through a view");
     if (reference.location < 0) return CannotLeaveOut(reference, "does not name it");
-    if (query_.has_sample) return CannotLeaveOut(reference, "has TABLESAMPLE");
-    if (query_.has_system_column) return CannotLeaveOut(reference, "names a system column");
+    if (reference.nullable) return CannotLeaveOut(reference, "has an outer join");
+    if (reference.renamed_unknown) return CannotLeaveOut(reference, "renames its columns");
     if (statement.Is(NodeKind::kMerge)) return CannotLeaveOut(reference, "is MERGE");
-    if (!reference.aliased && NamesSchemas(statement)) {
-      return CannotLeaveOut(reference, "names columns with their schema");
-    }
+    if (!IsWritten(index)) return absl::OkStatus();
+    if (query_.target != index) return CannotLeaveOut(reference, "writes it in WITH");
+    if (query_.current_of) return CannotLeaveOut(reference, "has WHERE CURRENT OF");
     return absl::OkStatus();
   }
 
@@ -145,80 +158,82 @@ class Rewriter {
     const auto first = static_cast<size_t>(found - tokens_.begin());
     size_t end = first + 1;
     while (end + 1 < tokens_.size() && TextOf(tokens_[end]) == ".") end += 2;
-    // `t *` is an old way to say that children are meant, too.
-    if (end < tokens_.size() && TextOf(tokens_[end]) == "*") {
-      return CannotLeaveOut(reference, "has * behind its name");
-    }
     return std::pair(first, end);
   }
 
-  absl::Status RestrictRead(const TableReference& reference) {
-    const auto name = NameAt(reference);
-    if (!name.ok()) return name.status();
-    const auto [first, end] = *name;
-    size_t begin = tokens_[first].range.begin;
-    const size_t stop = tokens_[end - 1].range.end;
-    if (reference.only) {
-      if (first == 0 || !IsWord(tokens_[first - 1], "only")) {
-        return CannotLeaveOut(reference, "has ONLY ()");
-      }
-      begin = tokens_[first - 1].range.begin;
-    }
-    std::string owned =
-        fmt::format("(SELECT * FROM {} WHERE {})", planning_.text.substr(begin, stop - begin),
-                    OwnedSql(reference, ""));
-    if (first > 0 && IsWord(tokens_[first - 1], "table")) {  // TABLE t: a query of its own
-      begin = tokens_[first - 1].range.begin;
-    } else if (!reference.aliased) {
-      owned += fmt::format(" AS {}", TextOf(tokens_[end - 1]));
-    }
-    edits_.push_back({begin, stop, std::move(owned)});
-    return absl::OkStatus();
-  }
-
-  // What stands in parentheses is passed over.
-  size_t FindWord(std::string_view word, size_t from) const {
+  // Where the level of the name at token `from` ends, or its WHERE condition where there is one:
+  // the token behind it. What stands in parentheses is passed over.
+  size_t EndOfLevel(size_t from, std::optional<size_t>* where) const {
+    constexpr std::string_view kBehindWhere[] = {"returning", "for",   "group",     "having",
+                                                 "window",    "order", "limit",     "offset",
+                                                 "fetch",     "union", "intersect", "except"};
     int depth = 0;
     for (size_t i = from; i < tokens_.size(); ++i) {
       const std::string_view text = TextOf(tokens_[i]);
-      if (tokens_[i].kind == TokenKind::kSymbol && (text == "(" || text == "[")) ++depth;
-      if (tokens_[i].kind == TokenKind::kSymbol && (text == ")" || text == "]")) --depth;
-      if (depth == 0 && IsWord(tokens_[i], word)) return i;
+      const bool symbol = tokens_[i].kind == TokenKind::kSymbol;
+      if (symbol && (text == "(" || text == "[")) ++depth;
+      if (symbol && (text == ")" || text == "]") && --depth < 0) return i;
+      if (depth > 0 || tokens_[i].kind != TokenKind::kWord) continue;
+      if (IsWord(tokens_[i], "where")) *where = i;
+      for (const std::string_view word : kBehindWhere) {
+        if (IsWord(tokens_[i], word)) return i;
+      }
     }
     return tokens_.size();
   }
 
-  absl::Status RestrictTarget(const Node& statement, size_t index) {
-    const TableReference& reference = query_.references[index];
-    if (statement.Is(NodeKind::kInsert) && query_.target == index) return absl::OkStatus();
-    if (query_.target != index) return CannotLeaveOut(reference, "writes it in WITH");
-    if (query_.current_of) return CannotLeaveOut(reference, "has WHERE CURRENT OF");
+  // Whether the parentheses around the name, if there are any, are those of a query.
+  bool IsInQuery(size_t name) const {
+    int depth = 0;
+    for (size_t i = name; i > 0; --i) {
+      const std::string_view text = TextOf(tokens_[i - 1]);
+      if (tokens_[i - 1].kind != TokenKind::kSymbol) continue;
+      if (text == ")" || text == "]") ++depth;
+      if ((text == "(" || text == "[") && --depth < 0) {
+        return IsWord(tokens_[i], "select") || IsWord(tokens_[i], "table");
+      }
+    }
+    return true;
+  }
+
+  absl::Status Restrict(const TableReference& reference) {
     const auto name = NameAt(reference);
     if (!name.ok()) return name.status();
     const auto [first, end] = *name;
+    if (!IsInQuery(first)) return CannotLeaveOut(reference, "has it in parentheses");
+    if (first > 0 && IsWord(tokens_[first - 1], "table")) {
+      RestrictTable(reference, first, end);
+      return absl::OkStatus();
+    }
     std::string qualifier(TextOf(tokens_[end - 1]));
     if (reference.aliased) {
       size_t alias = end;
+      if (alias < tokens_.size() && TextOf(tokens_[alias]) == "*") ++alias;  // t * AS a
       if (alias < tokens_.size() && IsWord(tokens_[alias], "as")) ++alias;
       if (alias >= tokens_.size()) return CannotLeaveOut(reference, "cannot be read");
       qualifier = TextOf(tokens_[alias]);
     }
-    const std::string owned = OwnedSql(reference, qualifier + ".");
-    const size_t returning = FindWord("returning", end);
-    const size_t where = FindWord("where", end);
-    const size_t last = tokens_[returning - 1].range.end;
-    if (where >= returning) {
-      edits_.push_back({last, last, " WHERE " + owned});
-      return absl::OkStatus();
-    }
-    const size_t condition = tokens_[where].range.end;
-    edits_.push_back({condition, condition, fmt::format(" {} AND (", owned)});
-    edits_.push_back({last, last, ")"});
+    std::optional<size_t> where;
+    const size_t last = tokens_[EndOfLevel(end, &where) - 1].range.end;
+    Block& block = blocks_[where ? tokens_[*where].range.end : last];
+    block.has_where = where.has_value();
+    block.end = last;
+    block.conditions.push_back(OwnedSql(reference, qualifier + ".", reference.aliased));
     return absl::OkStatus();
   }
 
+  // TABLE t is SELECT * FROM t.
+  void RestrictTable(const TableReference& reference, size_t first, size_t end) {
+    const size_t begin = tokens_[first].range.begin;
+    const size_t stop = tokens_[end - 1].range.end;
+    edits_.push_back(
+        {tokens_[first - 1].range.begin, stop,
+         fmt::format("SELECT * FROM {} WHERE {}", planning_.text.substr(begin, stop - begin),
+                     OwnedSql(reference, "", false))});
+  }
+
   std::string Edited() {
-    // Stable: what is inserted at the end of a table's name comes before what closes a condition.
+    // Stable: the condition of a level comes before what closes it.
     std::stable_sort(edits_.begin(), edits_.end(),
                      [](const Edit& a, const Edit& b) { return a.begin < b.begin; });
     std::string text;
@@ -235,6 +250,7 @@ class Rewriter {
   const ShardIndex shard_;
   std::vector<Token> tokens_;
   std::vector<Edit> edits_;
+  std::map<size_t, Block> blocks_;  // by where their conditions are put
 };
 
 }  // namespace

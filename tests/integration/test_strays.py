@@ -76,6 +76,8 @@ def test_without_the_note_they_would_be_seen(moving):
 
 READS = ["SELECT k, v FROM t", "SELECT a.k, a.v FROM public.t AS a", "TABLE t",
          "SELECT k, v FROM ONLY t", "SELECT k, v FROM t WHERE v > 0 OR k < 0", "SELECT * FROM t FOR UPDATE",
+         "SELECT public.t.k, public.t.v FROM public.t", "SELECT z, y FROM t AS a (z, y) WHERE y = 1 OR z = 0",
+         "SELECT t.k, t.v FROM t JOIN t AS u ON u.k = t.k WHERE u.v > 0 OR t.v > 0",
          "SELECT k, v FROM t WHERE k BETWEEN 0 AND 199", "SELECT t.k, t.v FROM t WHERE k > -1 -- all\n"]
 
 
@@ -130,7 +132,7 @@ def test_in_a_transaction_with_one_snapshot(client):
     assert len(client.execute("SELECT k FROM t").fetchall()) == ROWS
 
 
-@pytest.mark.parametrize("sql", ["SELECT public.t.k FROM public.t", "SELECT * FROM ONLY (t)",
+@pytest.mark.parametrize("sql", ["SELECT * FROM ONLY (t)",
                                  "UPDATE t SET k = 10 WHERE v < 0"])
 @pytest.mark.parametrize("prepare", [False, True])
 def test_what_cannot_leave_them_out_is_refused(client, sql, prepare):
