@@ -5,12 +5,14 @@
 #include <uv.h>
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "metrics/counters.h"
@@ -27,6 +29,11 @@
 namespace meridian {
 
 class Proxy;
+
+// A duration of the configuration as the loop counts.
+inline uint64_t Microseconds(std::chrono::milliseconds duration) {
+  return static_cast<uint64_t>(duration.count()) * 1000;
+}
 
 // SHOW STATS: what the worker has done for one database.
 struct DatabaseStats {
