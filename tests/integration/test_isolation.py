@@ -17,7 +17,8 @@ LEVELS = ["READ COMMITTED", "REPEATABLE READ"]
 
 @pytest.fixture(scope="module")
 def shards():
-    with Cluster(shards=2, oracle=False) as made:
+    # One worker: another would not have seen yet that a role's defaults are new.
+    with Cluster(shards=2, oracle=False, proxy_settings={"workers": 1}) as made:
         with made.connect() as connection:
             connection.execute("CREATE TABLE kv (k bigint PRIMARY KEY, v integer CHECK (v >= 0))")
             made.admin("CREATE DISTRIBUTION d COLUMN TYPES bigint HASH SHARDS (s1, s2)",
