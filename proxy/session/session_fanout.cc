@@ -241,7 +241,7 @@ absl::Status Session::FindOwnedTexts(const Decision& decision, std::string_view 
     return SqlStatus(sqlstate::kObjectInUse,
                      "rows of a key range are being moved between shards, and the statement moves "
                      "rows to another one, too",
-                     "Run it again when the move has ended (SHOW MOVES in the admin database).");
+                     "Run it again when the move has ended.");
   }
   if (!decision.LeavesOutStrays()) return absl::OkStatus();
   absl::Status status;

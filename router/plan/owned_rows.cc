@@ -22,8 +22,7 @@ absl::Status CannotLeaveOut(const TableReference& reference, std::string_view wh
       sqlstate::kObjectInUse,
       fmt::format("rows of table {} are being moved between shards, and the statement {}",
                   reference.table.ToString(), why),
-      "Run it again when the move has ended (SHOW MOVES in the admin database), or set "
-      "meridian.shard.");
+      "Run it again when the move has ended.");
 }
 
 class Rewriter {
@@ -31,10 +30,12 @@ class Rewriter {
   Rewriter(const Query& query, const Planning& planning, ShardIndex shard)
       : query_(query), planning_(planning), shard_(shard) {
     Scanner scanner(planning.text, planning.context.standard_conforming_strings);
-    for (Token token = scanner.Next();
-         token.kind != TokenKind::kEnd && token.kind != TokenKind::kError; token = scanner.Next()) {
+    Token token = scanner.Next();
+    for (; token.kind != TokenKind::kEnd && token.kind != TokenKind::kError;
+         token = scanner.Next()) {
       tokens_.push_back(token);
     }
+    readable_ = token.kind == TokenKind::kEnd;
     while (!tokens_.empty() && TextOf(tokens_.back()) == ";") tokens_.pop_back();
   }
 
@@ -154,7 +155,7 @@ class Rewriter {
     const auto found = std::find_if(tokens_.begin(), tokens_.end(), [&](const Token& token) {
       return token.range.begin == static_cast<size_t>(reference.location);
     });
-    if (found == tokens_.end()) return CannotLeaveOut(reference, "cannot be read");
+    if (!readable_ || found == tokens_.end()) return CannotLeaveOut(reference, "cannot be read");
     const auto first = static_cast<size_t>(found - tokens_.begin());
     size_t end = first + 1;
     while (end + 1 < tokens_.size() && TextOf(tokens_[end]) == ".") end += 2;
@@ -249,6 +250,7 @@ class Rewriter {
   const Planning& planning_;
   const ShardIndex shard_;
   std::vector<Token> tokens_;
+  bool readable_ = false;  // the tokens are all there are
   std::vector<Edit> edits_;
   std::map<size_t, Block> blocks_;  // by where their conditions are put
 };
