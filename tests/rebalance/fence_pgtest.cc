@@ -32,6 +32,10 @@ class FenceTest : public SliceTest {
     return fence;
   }
 
+  static absl::Status Arm(PgConnection& source, const Fence& fence, std::string_view barrier) {
+    return ArmFence(source, fence, barrier, milliseconds(50), [] { return absl::OkStatus(); });
+  }
+
   std::string StateOf(Connection& connection, const std::string& sql) {
     return State(connection.TryQuery(sql).status());
   }
@@ -43,15 +47,20 @@ TEST_F(FenceTest, RefusesWritesToTheRangeAlone) {
   Distribute({{"t", "k"}});
   const Fence fence = FenceFor({{"t", "k"}});
   auto source = *PgConnection::Connect(source_);
-  for (int i = 0; i < 2; ++i) {
-    const absl::Status armed = ArmFence(source, fence, "b", seconds(5));
-    ASSERT_TRUE(armed.ok()) << armed;
-  }
   Connection client = AtSource();
+  for (int i = 0; i < 2; ++i) {
+    const absl::Status raised = RaiseFence(source, fence, seconds(5));
+    ASSERT_TRUE(raised.ok()) << raised;
+    EXPECT_EQ(StateOf(client, "UPDATE t SET v = 1 WHERE k = 1000"), "");
+    EXPECT_EQ(StateOf(client, "TRUNCATE t"), "55006");
+    const absl::Status armed = Arm(source, fence, "b");
+    ASSERT_TRUE(armed.ok()) << armed;
+    EXPECT_EQ(StateOf(client, "UPDATE t SET v = 1 WHERE k = 1000"), kRangeHasMoved);
+  }
   for (const char* const sql :
        {"INSERT INTO t VALUES (1500, 1)", "UPDATE t SET v = 1 WHERE k = 1000", "UPDATE t SET v = 1",
         "DELETE FROM t WHERE k = 1999", "UPDATE t SET k = 5000 WHERE k = 1500",
-        "UPDATE t SET k = 1500 WHERE k = 600", "TRUNCATE t"}) {
+        "UPDATE t SET k = 1500 WHERE k = 600"}) {
     EXPECT_EQ(StateOf(client, sql), kRangeHasMoved) << sql;
   }
   for (const char* const sql :
@@ -62,9 +71,16 @@ TEST_F(FenceTest, RefusesWritesToTheRangeAlone) {
   client.Query("SET session_replication_role = replica");  // as what applies a stream of changes
   EXPECT_EQ(StateOf(client, "UPDATE t SET v = 2 WHERE k = 1500"), "");
   client.Query("RESET session_replication_role");
+  EXPECT_EQ(StateOf(client, "TRUNCATE t"), "55006");
+  ASSERT_TRUE(OpenFence(source, fence).ok());
+  EXPECT_EQ(StateOf(client, "UPDATE t SET v = 3"), "");
+  ASSERT_TRUE(Arm(source, fence, "b").ok());
   ASSERT_TRUE(DropFence(source, fence, seconds(5)).ok());
   ASSERT_TRUE(DropFence(source, fence, seconds(5)).ok());
+  ASSERT_TRUE(OpenFence(source, fence).ok());
   EXPECT_EQ(StateOf(client, "UPDATE t SET v = 1"), "");
+  EXPECT_EQ(AtSource().Value("SELECT count(*) FROM pg_class WHERE relname LIKE 'meridian_move%'"),
+            "0");
 }
 
 TEST_F(FenceTest, SeveralTablesAndPartitions) {
@@ -74,7 +90,9 @@ TEST_F(FenceTest, SeveralTablesAndPartitions) {
       "CREATE TABLE p_0 PARTITION OF p FOR VALUES FROM (0) TO (10)");
   Distribute({{"Odd one", "Key"}, {"p", "c"}});
   auto source = *PgConnection::Connect(source_);
-  ASSERT_TRUE(ArmFence(source, FenceFor({{"Odd one", "Key"}, {"p", "c"}}), "b", seconds(5)).ok());
+  const Fence fence = FenceFor({{"Odd one", "Key"}, {"p", "c"}});
+  ASSERT_TRUE(RaiseFence(source, fence, seconds(5)).ok());
+  ASSERT_TRUE(Arm(source, fence, "b").ok());
   Connection client = AtSource();
   for (const char* const sql :
        {"INSERT INTO \"Odd one\" VALUES (1500)", "INSERT INTO p VALUES (1500, 1)",
@@ -84,18 +102,66 @@ TEST_F(FenceTest, SeveralTablesAndPartitions) {
   EXPECT_EQ(StateOf(client, "INSERT INTO p_0 VALUES (15, 1)"), "");
 }
 
-TEST_F(FenceTest, WaitsForOpenWritersNoLongerThanIsSaid) {
+TEST_F(FenceTest, WaitsForThoseWhoHaveWrittenToTheRange) {
   OnBoth("CREATE TABLE t (k bigint PRIMARY KEY, v int)");
   Distribute({{"t", "k"}});
   const Fence fence = FenceFor({{"t", "k"}});
   auto source = *PgConnection::Connect(source_);
   Connection writer = AtSource();
+  Connection other = AtSource();
   writer.Query("BEGIN");
   writer.Query("INSERT INTO t VALUES (1, 1)");
-  EXPECT_EQ(State(ArmFence(source, fence, "b", milliseconds(50))), "55P03");
+  EXPECT_EQ(State(RaiseFence(source, fence, milliseconds(50))), "55P03");
   EXPECT_EQ(AtSource().Value("SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal"), "0");
   writer.Query("COMMIT");
-  EXPECT_TRUE(ArmFence(source, fence, "b", milliseconds(50)).ok());
+  ASSERT_TRUE(RaiseFence(source, fence, milliseconds(50)).ok());
+  other.Query("BEGIN");  // of other ranges
+  other.Query("INSERT INTO t VALUES (2, 1)");
+  writer.Query("BEGIN");
+  writer.Query("INSERT INTO t VALUES (1500, 1)");
+  EXPECT_EQ(State(Arm(source, fence, "b")), "55P03");
+  EXPECT_EQ(StateOf(other, "INSERT INTO t VALUES (1501, 1)"), "");
+  other.Query("COMMIT");
+  other.Query("BEGIN");
+  other.Query("INSERT INTO t VALUES (3, 1)");
+  writer.Query("COMMIT");
+  EXPECT_EQ(State(Arm(source, fence, "b")), "");
+  EXPECT_EQ(StateOf(other, "COMMIT"), "");
+}
+
+// A snapshot from before does not show that it is armed; a prepared transaction is one that has
+// written.
+TEST_F(FenceTest, OldSnapshotsAndPreparedTransactions) {
+  OnBoth("CREATE TABLE t (k bigint PRIMARY KEY, v int)");
+  AtSource().Query("INSERT INTO t VALUES (1500, 0), (1501, 0)");
+  Distribute({{"t", "k"}});
+  const Fence fence = FenceFor({{"t", "k"}});
+  auto source = *PgConnection::Connect(source_);
+  ASSERT_TRUE(RaiseFence(source, fence, seconds(5)).ok());
+  Connection prepared = AtSource();
+  prepared.Query("BEGIN");
+  prepared.Query("UPDATE t SET v = 1 WHERE k = 1500");
+  prepared.Query("PREPARE TRANSACTION 'x'");
+  EXPECT_EQ(State(Arm(source, fence, "b")), "55P03");
+  prepared.Query("COMMIT PREPARED 'x'");
+  Connection old = AtSource();
+  old.Query("BEGIN ISOLATION LEVEL REPEATABLE READ");
+  EXPECT_EQ(old.Value("SELECT v FROM t WHERE k = 1501"), "0");
+  ASSERT_TRUE(Arm(source, fence, "b").ok());
+  EXPECT_EQ(StateOf(old, "UPDATE t SET v = 1 WHERE k = 1501"), kRangeHasMoved);
+}
+
+TEST_F(FenceTest, ANotArmedFenceIsOpen) {
+  OnBoth("CREATE TABLE t (k bigint PRIMARY KEY, v int)");
+  Distribute({{"t", "k"}});
+  const Fence fence = FenceFor({{"t", "k"}});
+  auto source = *PgConnection::Connect(source_);
+  ASSERT_TRUE(RaiseFence(source, fence, seconds(5)).ok());
+  const absl::Status refused =
+      ArmFence(source, fence, "b", seconds(5), [] { return SqlStatus("55000", "no"); });
+  EXPECT_EQ(State(refused), "55000");
+  Connection client = AtSource();
+  EXPECT_EQ(StateOf(client, "INSERT INTO t VALUES (1500, 1)"), "");
 }
 
 // Nothing of the range is written behind the barrier, and all that was acknowledged before it is at
@@ -124,9 +190,12 @@ TEST_F(FenceTest, TheBarrierIsExactWhileOthersWrite) {
   BeginToFollow();
   EXPECT_FALSE(*follower_->Until("", steady_clock::now() + milliseconds(300)));
   auto source = *PgConnection::Connect(source_);
+  const Fence fence = FenceFor({{"t", "k"}});
+  while (State(RaiseFence(source, fence, milliseconds(20))) == "55P03") {
+  }
   absl::Status armed;
   do {
-    armed = ArmFence(source, FenceFor({{"t", "k"}}), "fence 1", milliseconds(20));
+    armed = Arm(source, fence, "fence 1");
   } while (State(armed) == "55P03");
   ASSERT_TRUE(armed.ok()) << armed;
   EXPECT_TRUE(*follower_->Until("fence 1", steady_clock::now() + seconds(20)));
