@@ -30,7 +30,9 @@ std::string_view RouteName(Route route);
 
 struct Decision {
   Route route = Route::kAny;
-  ShardSet shards;  // kOne: exactly one; kSession, kAny: empty
+  // kOne: exactly one; kSession, kAny: empty. Knows the ranges on the move that the statement may
+  // use.
+  ShardSet shards;
 
   // Whether shards that may hold stray rows get another text (Router::OwnedText).
   bool LeavesOutStrays() const { return route == Route::kConcat || route == Route::kSum; }

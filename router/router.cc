@@ -226,7 +226,9 @@ absl::StatusOr<std::vector<ShardInsert>> Router::SplitInsert(const Statement& st
   auto shards = ShardsOfRows(*program.insert, program, *map_, values);
   if (!shards.ok()) return shards.status();
   if (!shards->has_value()) return absl::InternalError("SplitInsert of a value the server refuses");
-  return CutInsert(*program.insert, **shards, values, program.standard_conforming_strings);
+  std::vector<ShardIndex> shard_of_row;
+  for (const ShardSet& shard : **shards) shard_of_row.push_back(shard.first());
+  return CutInsert(*program.insert, shard_of_row, values, program.standard_conforming_strings);
 }
 
 absl::StatusOr<std::string> Router::OwnedText(std::string_view text, const SqlContext& context,

@@ -112,13 +112,23 @@ absl::StatusOr<Distribution> Distribution::Build(std::string name, std::vector<K
   const bool is_number =
       AlternativeOf(distribution.columns_[0].space_type()) == AlternativeOf(KeyType::kBigint);
   for (const KeyRange& range : distribution.ranges_) {
-    distribution.all_owners_.Add(range.owner);
+    distribution.all_owners_.Add(range.Owner());
     if (!is_number) continue;
     distribution.first_components_.push_back(range.lower.is_min()
                                                  ? std::numeric_limits<int64_t>::min()
                                                  : std::get<int64_t>(range.lower.values[0]));
   }
   return distribution;
+}
+
+size_t Distribution::NumberMoving(size_t first) {
+  size_t count = 0;
+  all_owners_ = {};
+  for (KeyRange& range : ranges_) {
+    range.moving = range.move ? MovingSet{1} << (first + count++) : 0;
+    all_owners_.Add(range.Owner());
+  }
+  return count;
 }
 
 KeyValue Distribution::ToSpace(size_t column, KeyValue value) const {
@@ -153,7 +163,7 @@ size_t Distribution::EndOfPrefix(KeyTupleView prefix) const {
 
 ShardSet Distribution::OwnersOf(size_t begin, size_t end) const {
   ShardSet owners;
-  for (size_t i = begin; i < end; ++i) owners.Add(ranges_[i].owner);
+  for (size_t i = begin; i < end; ++i) owners.Add(ranges_[i].Owner());
   return owners;
 }
 
@@ -161,7 +171,7 @@ const KeyRange& Distribution::Locate(KeyTupleView point) const { return ranges_[
 
 ShardSet Distribution::OwnersOfPrefix(KeyTupleView prefix) const {
   if (ranges_.empty() || prefix.empty()) return all_owners_;
-  if (prefix.size() == columns_.size()) return ShardSet::Of(Locate(prefix).owner);
+  if (prefix.size() == columns_.size()) return Locate(prefix).Owner();
   return OwnersOf(IndexOf(prefix), EndOfPrefix(prefix));
 }
 

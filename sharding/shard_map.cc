@@ -90,6 +90,22 @@ absl::Status CheckTables(const std::vector<MappedTable>& tables,
   return absl::OkStatus();
 }
 
+absl::Status CheckMoving(const std::vector<Distribution>& distributions, size_t shard_count) {
+  size_t count = 0;
+  for (const Distribution& distribution : distributions) {
+    for (const KeyRange& range : distribution.ranges()) {
+      if (!range.move) continue;
+      if (range.move->peer.value >= shard_count || range.move->peer == range.owner) {
+        return Invalid("key range \"{}\" moves to or from no other shard", range.name);
+      }
+      if (++count > kMaxMovingRanges) {
+        return Invalid("more than {} key ranges are on the move", kMaxMovingRanges);
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckStrays(const std::vector<StrayRows>& strays,
                          const std::vector<Distribution>& distributions, size_t shard_count) {
   for (const StrayRows& rows : strays) {
@@ -134,6 +150,7 @@ absl::StatusOr<std::shared_ptr<const ShardMap>> ShardMap::Build(
   if (absl::Status status = CheckStrays(strays, distributions, shards.size()); !status.ok()) {
     return status;
   }
+  if (absl::Status status = CheckMoving(distributions, shards.size()); !status.ok()) return status;
 
   auto map = std::make_shared<ShardMap>();
   map->epoch_ = epoch;
@@ -142,6 +159,7 @@ absl::StatusOr<std::shared_ptr<const ShardMap>> ShardMap::Build(
   map->tables_ = std::move(tables);
   map->strays_ = std::move(strays);
   for (const StrayRows& rows : map->strays_) map->shards_with_strays_.Add(rows.shard);
+  map->FindMoving();
   for (size_t i = 0; i < map->shards_.size(); ++i) {
     map->shard_by_name_[map->shards_[i].name] = {static_cast<uint16_t>(i)};
   }
@@ -153,6 +171,36 @@ absl::StatusOr<std::shared_ptr<const ShardMap>> ShardMap::Build(
     map->table_by_schema_and_name_[name.schema][name.name] = i;
   }
   return map;
+}
+
+void ShardMap::FindMoving() {
+  for (size_t d = 0; d < distributions_.size(); ++d) {
+    distributions_[d].NumberMoving(moving_.size());
+    const std::vector<KeyRange>& ranges = distributions_[d].ranges();
+    for (size_t r = 0; r < ranges.size(); ++r) {
+      if (!ranges[r].move) continue;
+      moving_.push_back({d, r});
+      if (ranges[r].move->held) held_ |= ranges[r].moving;
+    }
+  }
+}
+
+MovingSet ShardMap::MovingAt(ShardIndex shard) const {
+  MovingSet set = 0;
+  for (const MovingRange& at : moving_) {
+    const KeyRange& moving = range(at);
+    if (moving.owner == shard || moving.move->peer == shard) set |= moving.moving;
+  }
+  return set;
+}
+
+Lsn ShardMap::CompleteAt(ShardIndex shard) const {
+  Lsn lsn = 0;
+  for (const MovingRange& at : moving_) {
+    const KeyRange& moving = range(at);
+    if (moving.owner == shard) lsn = std::max(lsn, moving.move->complete_at);
+  }
+  return lsn;
 }
 
 std::optional<ShardIndex> ShardMap::FindShard(std::string_view name) const {

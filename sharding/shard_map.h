@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "sharding/key_value.h"
+#include "sharding/lsn.h"
 #include "sharding/quote.h"
 #include "sharding/shard_set.h"
 #include "sharding/string_map.h"
@@ -69,11 +70,24 @@ struct KeyBound {
 // Lexicographic by Compare(KeyValue); a shorter bound is lower than each of its extensions.
 int Compare(KeyTupleView a, KeyTupleView b);
 
+// Of a range on the move: its rows are, or may be, on another shard as well.
+struct RangeMove {
+  ShardIndex peer;      // that shard
+  bool held = false;    // no statement may begin to use it
+  Lsn complete_at = 0;  // replicas of the owner lack rows of it until they have replayed this
+
+  friend bool operator==(const RangeMove&, const RangeMove&) = default;
+};
+
 // [lower, the next range's lower), owned by one shard.
 struct KeyRange {
   std::string name;
   KeyBound lower;
   ShardIndex owner;
+  std::optional<RangeMove> move = std::nullopt;
+  MovingSet moving = 0;  // its bit, if `move`; given by ShardMap::Build
+
+  ShardSet Owner() const { return ShardSet::Of(owner, moving); }
 };
 
 // An end of an interval of a key space, in components (hashes where hashed); absent: unbounded.
@@ -107,6 +121,8 @@ class Distribution {
   ShardSet OwnersOfInterval(const std::optional<IntervalEnd>& lower,
                             const std::optional<IntervalEnd>& upper) const;
   ShardSet AllOwners() const { return all_owners_; }
+  // Gives the ranges on the move the bits from `first` on; how many there are.
+  size_t NumberMoving(size_t first);
   // The upper bound of ranges()[index], or nullptr for the last.
   const KeyBound* UpperOf(size_t index) const;
 
@@ -152,6 +168,12 @@ struct StrayRows {
   std::optional<KeyBound> upper;  // nullopt: none
 };
 
+// A key range on the move: distributions()[distribution].ranges()[range].
+struct MovingRange {
+  size_t distribution = 0;
+  size_t range = 0;
+};
+
 class ShardMap {
  public:
   // Checks what the catalog promises: names distinct, indexes in range, one key column per column
@@ -167,6 +189,16 @@ class ShardMap {
   const std::vector<MappedTable>& tables() const { return tables_; }
   const std::vector<StrayRows>& strays() const { return strays_; }
   ShardSet ShardsWithStrays() const { return shards_with_strays_; }
+  const std::vector<MovingRange>& moving() const { return moving_; }
+  const KeyRange& range(MovingRange at) const {
+    return distributions_[at.distribution].ranges()[at.range];
+  }
+  // Those that are held.
+  MovingSet held() const { return held_; }
+  // Those of which the shard is owner or peer.
+  MovingSet MovingAt(ShardIndex shard) const;
+  // Replicas of the shard that have not replayed it lack rows which the shard owns.
+  Lsn CompleteAt(ShardIndex shard) const;
   ShardSet AllShards() const { return ShardSet::FirstN(shards_.size()); }
   static constexpr ShardIndex kDefaultShard{0};
 
@@ -177,12 +209,16 @@ class ShardMap {
   const MappedTable* FindTable(std::string_view schema, std::string_view name) const;
 
  private:
+  void FindMoving();
+
   Epoch epoch_;
   std::vector<Shard> shards_;
   std::vector<Distribution> distributions_;
   std::vector<MappedTable> tables_;
   std::vector<StrayRows> strays_;
   ShardSet shards_with_strays_;
+  std::vector<MovingRange> moving_;
+  MovingSet held_ = 0;
   StringMap<ShardIndex> shard_by_name_;
   StringMap<size_t> distribution_by_name_;
   StringMap<StringMap<size_t>> table_by_schema_and_name_;

@@ -25,9 +25,8 @@ bool EndsTransaction(const Command& command) {
 // Whether a ROLLBACK around it would promise what it does not keep.
 bool ChangesSomething(const Command& command) {
   const CommandRoom room = RoomOf(command);
-  if (room == CommandRoom::kCatalog) return true;
-  return room == CommandRoom::kProxy && !std::holds_alternative<Show>(command) &&
-         !std::holds_alternative<ExplainRoute>(command);
+  return (room == CommandRoom::kCatalog || room == CommandRoom::kProxy) &&
+         !std::holds_alternative<Show>(command) && !std::holds_alternative<ExplainRoute>(command);
 }
 
 }  // namespace

@@ -3,13 +3,16 @@
 #include "proxy/admin/explain_route.h"
 #include "proxy/admin/reports.h"
 #include "proxy/admin/show_control.h"
+#include "sharding/admin/show_moves.h"
 
 namespace meridian {
 
 std::vector<AdminColumn> CommandColumns(const Command& command) {
   if (std::holds_alternative<ExplainRoute>(command)) return ExplainRouteColumns();
+  if (std::holds_alternative<MoveKeyRange>(command)) return NewMoveColumns();
   const auto* show = std::get_if<Show>(&command);
   if (show == nullptr) return {};
+  if (RoomOf(command) == CommandRoom::kCatalog) return MoveColumns();
   if (auto columns = ReportColumns(show->subject)) return *std::move(columns);
   return ControlColumns(show->subject).value_or(std::vector<AdminColumn>{});
 }

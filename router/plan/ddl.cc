@@ -214,6 +214,7 @@ class DdlPlanner {
   void PlanOnTables() {
     const DdlTables found = FindDdlTables(node_, query_, planning_);
     program_.refusal.Update(CheckMapStays(node_, found.tables, planning_));
+    program_.refusal.Update(CheckAtRest(found.tables));
     if (!found.tables.empty()) {
       program_.refusal.Update(CheckConstraints(node_, found.tables[0], planning_));
       program_.refusal.Update(CheckDefaults(node_, found.tables[0], query_));
@@ -228,6 +229,27 @@ class DdlPlanner {
     statement_.needs_own_transaction |= RunsConcurrently();
     if (!found.local.empty()) return OnDefaultShard(found.local);
     program_.kind = Kind::kEverywhere;
+  }
+
+  // The copy of a range that moves would not notice.
+  absl::Status CheckAtRest(const std::vector<TableReference>& tables) const {
+    if (statement_.verb != Verb::kDdl && statement_.verb != Verb::kTruncate)
+      return absl::OkStatus();
+    for (const std::string_view harmless : {"IndexStmt", "CommentStmt", "GrantStmt"}) {
+      if (node_.type_name() == harmless) return absl::OkStatus();
+    }
+    for (const TableReference& table : tables) {
+      if (!table.sharded()) continue;
+      const Distribution& distribution = planning_.map.distributions()[table.mapped->distribution];
+      if (distribution.AllOwners().moving() == 0) continue;
+      return SqlStatus(sqlstate::kObjectInUse,
+                       fmt::format("a key range of distribution \"{}\", which has table {}, is on "
+                                   "the move",
+                                   distribution.name(), table.table.ToString()),
+                       "Wait until it has moved, or cancel the move: SHOW MOVES and CANCEL MOVE in "
+                       "the admin database.");
+    }
+    return absl::OkStatus();
   }
 
   bool RunsConcurrently() const {

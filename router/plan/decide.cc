@@ -9,7 +9,9 @@
 namespace meridian {
 namespace {
 
-Decision One(ShardIndex shard) { return {Route::kOne, ShardSet::Of(shard)}; }
+Decision One(ShardIndex shard, MovingSet moving = 0) {
+  return {Route::kOne, ShardSet::Of(shard, moving)};
+}
 
 absl::Status NoRanges(const Distribution& distribution) {
   return SqlStatus(sqlstate::kObjectNotInPrerequisiteState,
@@ -52,7 +54,7 @@ absl::StatusOr<Needs> FindNeeds(const RouteProgram& program, const ShardMap& map
     if (!rows.ok()) return rows.status();
     if (!rows->has_value()) needs.server_error = true;
     if (rows->has_value()) {
-      for (const ShardIndex shard : **rows) needs.shards.Add(shard);
+      for (const ShardSet& shard : **rows) needs.shards.Add(shard);
     }
   }
   if (program.needs_default_shard) needs.shards.Add(ShardMap::kDefaultShard);
@@ -138,12 +140,14 @@ absl::StatusOr<Decision> DecideQuery(const RouteProgram& program, const ShardMap
                        "Call it in a statement of its own.");
       }
     }
-    return One(*hints.shard);
+    return One(*hints.shard, map.MovingAt(*hints.shard));
   }
   if (!program.written_reference_table.empty())
     return DecideEverywhere(program, map, values, *needs);
   const ShardSet& shards = needs->shards;
-  if (shards.has_one() || (needs->server_error && !shards.empty())) return One(shards.first());
+  if (shards.has_one() || (needs->server_error && !shards.empty())) {
+    return One(shards.first(), shards.moving());
+  }
   if (!shards.empty()) return DecideSeveral(program, shards);
   // Conditions that no row can satisfy, or a value that the server refuses: any shard says so.
   if (!program.references.empty() || program.insert.has_value())
@@ -180,7 +184,7 @@ absl::StatusOr<Decision> RunProgram(const RouteProgram& program, const ShardMap&
     case Kind::kCopyIn:
       return Decision{Route::kCopySplit,
                       hints.shard.has_value()
-                          ? ShardSet::Of(*hints.shard)
+                          ? ShardSet::Of(*hints.shard, map.MovingAt(*hints.shard))
                           : map.distributions()[program.references[0].distribution].AllOwners()};
     default:
       return DecideQuery(program, map, values, hints);

@@ -5,17 +5,17 @@
 #include "sharding/sql_status.h"
 
 namespace meridian {
-absl::StatusOr<std::optional<std::vector<ShardIndex>>> ShardsOfRows(const InsertRows& insert,
-                                                                    const RouteProgram& program,
-                                                                    const ShardMap& map,
-                                                                    const Values& values) {
+absl::StatusOr<std::optional<std::vector<ShardSet>>> ShardsOfRows(const InsertRows& insert,
+                                                                  const RouteProgram& program,
+                                                                  const ShardMap& map,
+                                                                  const Values& values) {
   const Distribution& distribution = map.distributions()[insert.distribution];
   if (distribution.ranges().empty()) {
     return SqlStatus(sqlstate::kObjectNotInPrerequisiteState,
                      fmt::format("distribution \"{}\" has no key range", distribution.name()),
                      "Create one with CREATE KEY RANGE in the admin database.");
   }
-  std::vector<ShardIndex> shards;
+  std::vector<ShardSet> shards;
   shards.reserve(insert.keys.size());
   KeyTuple point;
   bool server_error = false;
@@ -33,9 +33,9 @@ absl::StatusOr<std::optional<std::vector<ShardIndex>>> ShardsOfRows(const Insert
       }
       point.push_back(distribution.ToSpace(i, std::move(value.value)));
     }
-    if (!server_error) shards.push_back(distribution.Locate(point).owner);
+    if (!server_error) shards.push_back(distribution.Locate(point).Owner());
   }
-  if (server_error) return std::optional<std::vector<ShardIndex>>();
+  if (server_error) return std::optional<std::vector<ShardSet>>();
   return std::optional(std::move(shards));
 }
 

@@ -150,7 +150,7 @@ class BoxReader {
   // The owners of the keys that start with `prefix` and satisfy the columns from `index` on.
   void AddOwners(size_t index, size_t points, KeyTuple* prefix, ShardSet* owners) const {
     if (index == columns_.size()) {
-      owners->Add(distribution_.Locate(*prefix).owner);
+      owners->Add(distribution_.Locate(*prefix).Owner());
       return;
     }
     const ColumnRange& column = columns_[index];
@@ -252,7 +252,7 @@ std::optional<ShardSet> Owners(const KeySet& keys, const Distribution& distribut
     switch (single->kind) {
       case ValueKind::kValue: {
         const KeyValue point = distribution.ToSpace(0, std::move(single->value));
-        return ShardSet::Of(distribution.Locate({&point, 1}).owner);
+        return distribution.Locate({&point, 1}).Owner();
       }
       case ValueKind::kNull:
       case ValueKind::kNever:

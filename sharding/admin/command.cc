@@ -18,9 +18,24 @@ CommandRoom RoomOfShow(ShowSubject subject) {
     case ShowSubject::kVersion:
     case ShowSubject::kHelp:
       return CommandRoom::kMap;
+    case ShowSubject::kMoves:
+    case ShowSubject::kMoveHistory:
+      return CommandRoom::kCatalog;
     default:
       return CommandRoom::kProxy;
   }
+}
+
+std::string TagOfMove(MoveWish wish) {
+  switch (wish) {
+    case MoveWish::kPause:
+      return "PAUSE MOVE";
+    case MoveWish::kRun:
+      return "RESUME MOVE";
+    case MoveWish::kCancel:
+      return "CANCEL MOVE";
+  }
+  return "";
 }
 
 std::string TagOfSession(SessionStatement::Kind kind) {
@@ -82,6 +97,9 @@ std::string TagOf(const Command& command) {
           [](const CreateKeyRange&) -> std::string { return "CREATE KEY RANGE"; },
           [](const SplitKeyRange&) -> std::string { return "SPLIT KEY RANGE"; },
           [](const UniteKeyRanges&) -> std::string { return "UNITE KEY RANGE"; },
+          [](const MoveKeyRange&) -> std::string { return "MOVE KEY RANGE"; },
+          [](const DirectMove& direct) -> std::string { return TagOfMove(direct.wish); },
+          [](const AlterMove&) -> std::string { return "ALTER MOVE"; },
           [](const AttachTable&) -> std::string { return "ALTER DISTRIBUTION"; },
           [](const DetachTable&) -> std::string { return "ALTER DISTRIBUTION"; },
           [](const CreateReferenceTable&) -> std::string { return "CREATE REFERENCE TABLE"; },

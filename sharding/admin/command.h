@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "sharding/catalog/moves.h"
 #include "sharding/key_value.h"
 #include "sharding/shard_map.h"
 
@@ -63,6 +64,21 @@ struct UniteKeyRanges {
   std::string gone;
 };
 
+struct MoveKeyRange {
+  std::string range;
+  std::string shard;
+  MoveChange options;
+};
+// PAUSE, RESUME and CANCEL MOVE.
+struct DirectMove {
+  uint64_t move = 0;
+  MoveWish wish = MoveWish::kRun;
+};
+struct AlterMove {
+  uint64_t move = 0;
+  MoveChange change;
+};
+
 struct AttachTable {
   std::string distribution;
   TableName table;  // schema "public" where none is written
@@ -90,6 +106,8 @@ enum class ShowSubject {
   kDistributions,
   kKeyRanges,
   kTables,
+  kMoves,
+  kMoveHistory,
   kClients,
   kServers,
   kPools,
@@ -110,7 +128,8 @@ struct ShowFilter {
 };
 struct Show {
   ShowSubject subject = ShowSubject::kEpoch;
-  std::vector<ShowFilter> filters;  // all must hold
+  std::vector<ShowFilter> filters;              // all must hold
+  std::optional<uint64_t> move = std::nullopt;  // SHOW MOVE n
 };
 
 struct KillClient {
@@ -154,9 +173,9 @@ struct SessionStatement {
 
 using Command =
     std::variant<CreateShard, AlterShard, DropShard, CreateDistribution, DropDistribution,
-                 CreateKeyRange, SplitKeyRange, UniteKeyRanges, AttachTable, DetachTable,
-                 CreateReferenceTable, DropReferenceTable, ExplainRoute, Show, KillClient, Pause,
-                 Resume, Reload, Shutdown, Help, SessionStatement>;
+                 CreateKeyRange, SplitKeyRange, UniteKeyRanges, MoveKeyRange, DirectMove, AlterMove,
+                 AttachTable, DetachTable, CreateReferenceTable, DropReferenceTable, ExplainRoute,
+                 Show, KillClient, Pause, Resume, Reload, Shutdown, Help, SessionStatement>;
 
 // Who answers a command.
 enum class CommandRoom {

@@ -95,6 +95,21 @@ absl::Status OwnerWouldChange(const DraftDistribution& distribution, const Draft
 
 }  // namespace
 
+absl::Status RequireAtRest(const DraftRange& range) {
+  if (!range.move) return absl::OkStatus();
+  return SqlStatus(sqlstate::kObjectInUse,
+                   fmt::format("key range \"{}\" is on the move between shards \"{}\" and \"{}\"",
+                               range.name, range.owner, range.move->peer),
+                   "Wait until the move has ended (SHOW MOVES), or cancel it.");
+}
+
+absl::Status RequireAtRest(const DraftDistribution& distribution) {
+  for (const DraftRange& range : distribution.ranges) {
+    if (absl::Status rests = RequireAtRest(range); !rests.ok()) return rests;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Apply(const CreateKeyRange& command, MapDraft& draft) {
   auto found = RequireDistribution(draft, command.distribution);
   if (!found.ok()) return found.status();
@@ -109,6 +124,7 @@ absl::Status Apply(const CreateKeyRange& command, MapDraft& draft) {
   auto around = RangeAround(distribution, range.lower);
   if (!around.ok()) return around.status();
   const DraftRange& holder = distribution.ranges[*around];
+  if (absl::Status rests = RequireAtRest(holder); !rests.ok()) return rests;
   if (holder.owner != range.owner && HasTables(draft, distribution)) {
     return OwnerWouldChange(distribution, range, holder);
   }
@@ -119,6 +135,7 @@ absl::Status Apply(const CreateKeyRange& command, MapDraft& draft) {
 absl::Status Apply(const SplitKeyRange& command, MapDraft& draft) {
   auto old = RequireRange(draft, command.old_range);
   if (!old.ok()) return old.status();
+  if (absl::Status rests = RequireAtRest(old->range()); !rests.ok()) return rests;
   if (absl::Status name = RequireNewName(draft, command.new_range); !name.ok()) return name;
   DraftDistribution& distribution = *old->distribution;
   auto bound = ResolveBound(distribution.columns, command.by);
@@ -141,6 +158,9 @@ absl::Status Apply(const UniteKeyRanges& command, MapDraft& draft) {
   if (!kept.ok()) return kept.status();
   auto gone = RequireRange(draft, command.gone);
   if (!gone.ok()) return gone.status();
+  for (const RangePlace& place : {*kept, *gone}) {
+    if (absl::Status rests = RequireAtRest(place.range()); !rests.ok()) return rests;
+  }
   const bool neighbours = kept->distribution == gone->distribution &&
                           (kept->index + 1 == gone->index || gone->index + 1 == kept->index);
   if (!neighbours) {

@@ -86,6 +86,7 @@ absl::Status Apply(const DropShard& command, MapDraft& draft) {
   if (!shard.ok()) return shard.status();
   for (const DraftDistribution& distribution : draft.distributions) {
     for (const DraftRange& range : distribution.ranges) {
+      if (range.move && range.move->peer == command.name) return RequireAtRest(range);
       if (range.owner != command.name) continue;
       return SqlStatus(
           "2BP01",

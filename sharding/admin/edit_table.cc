@@ -38,6 +38,7 @@ void Erase(MapDraft& draft, const DraftTable* table) {
 absl::Status Apply(const AttachTable& command, MapDraft& draft) {
   auto distribution = RequireDistribution(draft, command.distribution);
   if (!distribution.ok()) return distribution.status();
+  if (absl::Status rests = RequireAtRest(**distribution); !rests.ok()) return rests;
   if (absl::Status local = RequireLocal(draft, command.table); !local.ok()) return local;
   const size_t expected = (*distribution)->columns.size();
   if (command.key_columns.size() != expected) {
@@ -58,6 +59,7 @@ absl::Status Apply(const AttachTable& command, MapDraft& draft) {
 absl::Status Apply(const DetachTable& command, MapDraft& draft) {
   auto distribution = RequireDistribution(draft, command.distribution);
   if (!distribution.ok()) return distribution.status();
+  if (absl::Status rests = RequireAtRest(**distribution); !rests.ok()) return rests;
   const DraftTable* table = draft.FindTable(command.table);
   if (table == nullptr || table->kind != MappedTable::Kind::kSharded ||
       table->distribution != command.distribution) {

@@ -9,6 +9,7 @@
 #include "sharding/admin/edit.h"
 #include "sharding/admin/new_shard.h"
 #include "sharding/admin/reference_copy.h"
+#include "sharding/admin/show_moves.h"
 #include "sharding/admin/table_check.h"
 #include "sharding/admin/table_work.h"
 #include "sharding/catalog/shard_support.h"
@@ -51,6 +52,12 @@ class Execution {
   MapOr Run(const DetachTable& command);
   MapOr Run(const CreateReferenceTable& command);
   MapOr Run(const DropReferenceTable& command);
+
+  // Commands about moves.
+  absl::StatusOr<AdminResult> Answer(const MoveKeyRange& command);
+  absl::StatusOr<AdminResult> Answer(const DirectMove& command);
+  absl::StatusOr<AdminResult> Answer(const AlterMove& command);
+  absl::StatusOr<AdminResult> Answer(const Show& command) { return ShowMoves(command, store_); }
 
  private:
   // Commands that look at shards first: `work(planned, shards)` gets the map that the command will
@@ -176,6 +183,35 @@ MapOr Execution::Run(const DropReferenceTable& command) {
   return map;
 }
 
+absl::StatusOr<AdminResult> Execution::Answer(const MoveKeyRange& command) {
+  auto map = store_.Load();
+  if (!map.ok()) return map.status();
+  auto request = RequestMove(command, **map);
+  if (!request.ok()) return request.status();
+  AdminResult result{{NewMoveColumns(), {}}, TagOf(command)};
+  absl::Status added = store_.Use([&](PgConnection& catalog) -> absl::Status {
+    auto move = AddMove(catalog, *request, origin_.who);
+    if (move.ok()) result.table.rows = {{std::to_string(*move)}};
+    return move.status();
+  });
+  if (!added.ok()) return added;
+  return result;
+}
+
+absl::StatusOr<AdminResult> Execution::Answer(const DirectMove& command) {
+  absl::Status set = store_.Use(
+      [&](PgConnection& catalog) { return SetMoveWish(catalog, command.move, command.wish); });
+  if (!set.ok()) return set;
+  return AdminResult{{}, TagOf(command)};
+}
+
+absl::StatusOr<AdminResult> Execution::Answer(const AlterMove& command) {
+  absl::Status set = store_.Use(
+      [&](PgConnection& catalog) { return ChangeMove(catalog, command.move, command.change); });
+  if (!set.ok()) return set;
+  return AdminResult{{}, TagOf(command)};
+}
+
 }  // namespace
 
 AdminExecutor::AdminExecutor(CatalogStore& store, ShardAccess access)
@@ -184,15 +220,23 @@ AdminExecutor::AdminExecutor(CatalogStore& store, ShardAccess access)
 absl::StatusOr<AdminOutcome> AdminExecutor::Execute(const Command& command, std::string_view text,
                                                     std::string_view who, NoticeSink notices) {
   Execution execution(store_, access_, {std::string(who), std::string(text)}, notices);
+  std::optional<absl::StatusOr<AdminResult>> answer;
   MapOr map = std::visit(
       [&](const auto& concrete) -> MapOr {
         if constexpr (requires(MapDraft draft) { Apply(concrete, draft); }) {
           return execution.Run(concrete);
+        } else if constexpr (requires { execution.Answer(concrete); }) {
+          answer = execution.Answer(concrete);
+          return MapPointer();
         } else {
           return SqlStatus(sqlstate::kInternalError, "not a command that changes the catalog");
         }
       },
       command);
+  if (answer) {
+    if (!answer->ok()) return answer->status();
+    return AdminOutcome{**std::move(answer), nullptr};
+  }
   if (!map.ok()) return map.status();
   return AdminOutcome{{{}, TagOf(command)}, *std::move(map)};
 }

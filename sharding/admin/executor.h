@@ -1,4 +1,5 @@
-// Executes the admin commands that change the catalog. Blocking: one control thread owns it.
+// Executes the admin commands that change the catalog, or ask it. Blocking: one control thread owns
+// it.
 #pragma once
 
 #include <absl/functional/function_ref.h>
@@ -22,7 +23,7 @@ using NoticeSink = absl::FunctionRef<void(const AdminNotice&)>;
 struct AdminOutcome {
   AdminResult result;
   // The map after the command, already in the catalog: the caller may publish it at once instead of
-  // waiting for the notification.
+  // waiting for the notification. Null: the command is not about the map.
   std::shared_ptr<const ShardMap> map;
 };
 

@@ -17,6 +17,9 @@ std::optional<ShowSubject> AcceptSubject(Cursor& cursor) {
     cursor.TakeName();
     return ShowSubject::kKeyRanges;
   }
+  if (cursor.AcceptKeyword("move")) {
+    return cursor.AcceptKeyword("history") ? ShowSubject::kMoveHistory : ShowSubject::kMoves;
+  }
   if (cursor.Peek().kind != AdminToken::Kind::kName) return std::nullopt;
   const std::string name = Capitals(cursor.Peek().value);
   for (const SubjectName& subject : ShowSubjects()) {
@@ -65,11 +68,13 @@ std::string TakeParameter(Cursor& cursor) {
 }  // namespace
 
 Command ParseShow(Cursor& cursor) {
+  const bool one_move = cursor.IsKeyword("move") && !cursor.IsKeyword("history", 1);
   const auto subject = AcceptSubject(cursor);
   if (!subject) {
     return SessionStatement{SessionStatement::Kind::kShowParameter, TakeParameter(cursor), {}};
   }
   Show show{*subject, {}};
+  if (one_move) show.move = cursor.TakeUnsigned();
   if (cursor.AcceptKeyword("where")) {
     do {
       show.filters.push_back(TakeFilter(cursor));

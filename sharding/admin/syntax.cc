@@ -28,6 +28,15 @@ constexpr CommandSyntax kCommands[] = {
      ParseSplitKeyRange},
     {"UNITE KEY RANGE", "UNITE KEY RANGE a WITH b",
      "Joins two neighbouring ranges of one shard under the first one's name.", ParseUniteKeyRange},
+    {"MOVE KEY RANGE",
+     "MOVE KEY RANGE range TO shard [WITH (option [, ...])]",
+     "Moves a range's rows to another shard while clients use them.", ParseMoveKeyRange},
+    {"PAUSE MOVE", "PAUSE MOVE number", "Lets a move rest where it is.", ParsePauseMove},
+    {"RESUME MOVE", "RESUME MOVE number", "Ends PAUSE MOVE.", ParseResumeMove},
+    {"CANCEL MOVE", "CANCEL MOVE number", "Undoes a move whose range has not changed owner yet.",
+     ParseCancelMove},
+    {"ALTER MOVE", "ALTER MOVE number SET (option [, ...])",
+     "Changes the options of a move: those of MOVE KEY RANGE.", ParseAlterMove},
     {"ALTER DISTRIBUTION",
      "ALTER DISTRIBUTION name ATTACH TABLE [schema.]table DISTRIBUTION KEY column [, ...] | "
      "ALTER DISTRIBUTION name DETACH TABLE [schema.]table",
@@ -41,9 +50,9 @@ constexpr CommandSyntax kCommands[] = {
      "Shows where a statement goes and why, or why it is refused, without running it.",
      ParseExplainRoute},
     {"SHOW",
-     "SHOW {SHARDS | NODES | REPLICATION | DISTRIBUTIONS | KEY RANGES | TABLES | CLIENTS | SERVERS "
-     "| POOLS | "
-     "STATS | LISTS | "
+     "SHOW {SHARDS | NODES | REPLICATION | DISTRIBUTIONS | KEY RANGES | TABLES | MOVES | MOVE "
+     "number "
+     "| MOVE HISTORY | CLIENTS | SERVERS | POOLS | STATS | LISTS | "
      "DATABASES | TRANSACTIONS | SETTINGS | EPOCH | VERSION | HELP} [WHERE column = value [AND "
      "...]]",
      "Shows the shard map, the proxy's sessions, or its figures.", ParseShow},
@@ -64,6 +73,8 @@ constexpr SubjectName kSubjects[] = {
     {"DISTRIBUTIONS", ShowSubject::kDistributions},
     {"KEY RANGES", ShowSubject::kKeyRanges},
     {"TABLES", ShowSubject::kTables},
+    {"MOVES", ShowSubject::kMoves},
+    {"MOVE HISTORY", ShowSubject::kMoveHistory},
     {"CLIENTS", ShowSubject::kClients},
     {"SERVERS", ShowSubject::kServers},
     {"POOLS", ShowSubject::kPools},

@@ -101,7 +101,12 @@ absl::Status DecodeRanges(const CatalogRows& rows, MapDraft& draft) {
     if (distribution == nullptr) return Corrupt(kKeyRanges, "a range of no distribution");
     auto lower = DecodeBound(kKeyRanges, distribution->columns, row[2].value_or(""));
     if (!lower.ok()) return lower.status();
-    distribution->ranges.push_back({row[0].value_or(""), *std::move(lower), row[3].value_or("")});
+    DraftRange& range = distribution->ranges.emplace_back(
+        DraftRange{row[0].value_or(""), *std::move(lower), row[3].value_or("")});
+    if (!row[4]) continue;
+    const auto complete_at = row[6] ? ParseLsn(*row[6]) : Lsn{0};
+    if (!complete_at) return Corrupt(kKeyRanges, *row[6] + " is no LSN");
+    range.move = DraftRangeMove{*row[4], row[5] == "t", *complete_at};
   }
   for (DraftDistribution& distribution : draft.distributions) {
     std::sort(distribution.ranges.begin(), distribution.ranges.end(),
@@ -201,7 +206,7 @@ const std::vector<CatalogTable>& CatalogTables() {
       {"nodes", {"shard", "position", "host", "port"}, 2},
       {"distributions", {"distribution"}, 1},
       {"distribution_columns", {"distribution", "position", "type", "hashed"}, 2},
-      {"key_ranges", {"range", "distribution", "lower", "owner"}, 1},
+      {"key_ranges", {"range", "distribution", "lower", "owner", "peer", "held", "complete_at"}, 1},
       {"tables", {"schema_name", "table_name", "kind", "distribution"}, 2},
       {"table_key_columns",
        {"schema_name", "table_name", "position", "distribution", "column_name"},
@@ -229,8 +234,13 @@ CatalogRows EncodeDraft(const MapDraft& draft) {
                                             d.columns[c].hashed ? "t" : "f"});
     }
     for (const DraftRange& range : d.ranges) {
-      rows[kKeyRanges].push_back(
-          {range.name, d.name, EncodeBound(d.columns, range.lower), range.owner});
+      CatalogRow& row = rows[kKeyRanges].emplace_back(
+          CatalogRow{range.name, d.name, EncodeBound(d.columns, range.lower), range.owner,
+                     std::nullopt, "f", std::nullopt});
+      if (!range.move) continue;
+      row[4] = range.move->peer;
+      row[5] = range.move->held ? "t" : "f";
+      if (range.move->complete_at != 0) row[6] = LsnText(range.move->complete_at);
     }
   }
   for (const DraftTable& table : draft.tables) {

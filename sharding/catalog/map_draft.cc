@@ -15,17 +15,24 @@ auto* FindIf(Items& items, Matches matches) {
   return found == items.end() ? nullptr : &*found;
 }
 
+absl::StatusOr<ShardIndex> IndexOf(const StringMap<ShardIndex>& shards, const std::string& name) {
+  const auto found = shards.find(name);
+  if (found != shards.end()) return found->second;
+  return SqlStatus(sqlstate::kUndefinedObject, fmt::format("shard \"{}\" does not exist", name));
+}
+
 absl::StatusOr<Distribution> BuildDistribution(const DraftDistribution& draft,
                                                const StringMap<ShardIndex>& shards) {
   std::vector<KeyRange> ranges;
   ranges.reserve(draft.ranges.size());
   for (const DraftRange& range : draft.ranges) {
-    const auto owner = shards.find(range.owner);
-    if (owner == shards.end()) {
-      return SqlStatus(sqlstate::kUndefinedObject,
-                       fmt::format("shard \"{}\" does not exist", range.owner));
-    }
-    ranges.push_back({range.name, range.lower, owner->second});
+    const auto owner = IndexOf(shards, range.owner);
+    if (!owner.ok()) return owner.status();
+    KeyRange& built = ranges.emplace_back(KeyRange{range.name, range.lower, *owner});
+    if (!range.move) continue;
+    const auto peer = IndexOf(shards, range.move->peer);
+    if (!peer.ok()) return peer.status();
+    built.move = RangeMove{*peer, range.move->held, range.move->complete_at};
   }
   return Distribution::Build(draft.name, draft.columns, std::move(ranges));
 }
@@ -89,7 +96,12 @@ MapDraft DraftOf(const ShardMap& map) {
   for (const Distribution& distribution : map.distributions()) {
     DraftDistribution copy{distribution.name(), distribution.columns(), {}};
     for (const KeyRange& range : distribution.ranges()) {
-      copy.ranges.push_back({range.name, range.lower, map.shard(range.owner).name});
+      DraftRange& draft_range = copy.ranges.emplace_back(
+          DraftRange{range.name, range.lower, map.shard(range.owner).name});
+      if (range.move) {
+        draft_range.move = DraftRangeMove{map.shard(range.move->peer).name, range.move->held,
+                                          range.move->complete_at};
+      }
     }
     draft.distributions.push_back(std::move(copy));
   }

@@ -16,10 +16,17 @@
 
 namespace meridian {
 
+struct DraftRangeMove {
+  std::string peer;  // a shard's name
+  bool held = false;
+  Lsn complete_at = 0;
+};
+
 struct DraftRange {
   std::string name;  // unique over all distributions
   KeyBound lower;
   std::string owner;  // a shard's name
+  std::optional<DraftRangeMove> move = std::nullopt;
 };
 
 struct DraftDistribution {

@@ -13,6 +13,8 @@ namespace {
 
 using MapPointer = std::shared_ptr<const ShardMap>;
 
+absl::Status Nothing(PgConnection&) { return absl::OkStatus(); }
+
 constexpr char kSnapshot[] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 Epoch ToEpoch(const PgResult& result) {
@@ -90,7 +92,7 @@ absl::Status WriteChange(PgConnection& connection, const MapDraft& before, const
 
 absl::Status MakeChange(PgConnection& connection, const std::optional<Epoch>& expected,
                         const ChangeOrigin& origin, CatalogStore::Edit edit,
-                        PendingChange& change) {
+                        CatalogStore::Also also, PendingChange& change) {
   auto locked = connection.Query("SELECT epoch FROM epoch FOR UPDATE");
   if (!locked.ok()) return locked.status();
   if (locked->rows() != 1) return SqlStatus("XX001", "the catalog's table \"epoch\" has no row");
@@ -103,6 +105,7 @@ absl::Status MakeChange(PgConnection& connection, const std::optional<Epoch>& ex
   if (!before.ok()) return before.status();
   MapDraft after = *before;
   if (absl::Status edited = edit(after); !edited.ok()) return edited;
+  if (absl::Status done = also(connection); !done.ok()) return done;
   // A draft that is no map is told in Meridian's words, before PostgreSQL's constraints.
   if (auto map = BuildMap(epoch, after); !map.ok()) return map.status();
   return WriteChange(connection, *before, after, origin, epoch, change);
@@ -165,21 +168,33 @@ absl::StatusOr<Epoch> CatalogStore::LoadEpoch() {
 }
 
 absl::StatusOr<MapPointer> CatalogStore::Change(const ChangeOrigin& origin, Edit edit) {
-  return WithConnection([&](PgConnection& c) { return TryChange(c, std::nullopt, origin, edit); });
+  return ChangeAlso(origin, edit, Nothing);
+}
+
+absl::StatusOr<MapPointer> CatalogStore::ChangeAlso(const ChangeOrigin& origin, Edit edit,
+                                                    Also also) {
+  return WithConnection(
+      [&](PgConnection& c) { return TryChange(c, std::nullopt, origin, edit, also); });
+}
+
+absl::Status CatalogStore::Use(absl::FunctionRef<absl::Status(PgConnection&)> body) {
+  return WithConnection(body);
 }
 
 absl::StatusOr<MapPointer> CatalogStore::ChangeAt(Epoch expected, const ChangeOrigin& origin,
                                                   Edit edit) {
-  return WithConnection([&](PgConnection& c) { return TryChange(c, expected, origin, edit); });
+  return WithConnection(
+      [&](PgConnection& c) { return TryChange(c, expected, origin, edit, Nothing); });
 }
 
 absl::StatusOr<MapPointer> CatalogStore::TryChange(PgConnection& connection,
                                                    const std::optional<Epoch>& expected,
-                                                   const ChangeOrigin& origin, Edit edit) {
+                                                   const ChangeOrigin& origin, Edit edit,
+                                                   Also also) {
   if (auto begun = connection.Script("BEGIN"); !begun.ok()) return begun.status();
   PendingChange change;
   absl::Status done = CheckCatalogVersion(connection, options_.schema);
-  if (done.ok()) done = MakeChange(connection, expected, origin, edit, change);
+  if (done.ok()) done = MakeChange(connection, expected, origin, edit, also, change);
   if (!done.ok()) {
     if (!connection.broken()) connection.Script("ROLLBACK").IgnoreError();
     return done;

@@ -68,6 +68,16 @@ class CatalogStore {
   absl::StatusOr<std::shared_ptr<const ShardMap>> ChangeAt(Epoch expected,
                                                            const ChangeOrigin& origin, Edit edit);
 
+  // The same; `also` runs in the transaction, before the change is written. Its error ends the
+  // change without effect.
+  using Also = absl::FunctionRef<absl::Status(PgConnection&)>;
+  absl::StatusOr<std::shared_ptr<const ShardMap>> ChangeAlso(const ChangeOrigin& origin, Edit edit,
+                                                             Also also);
+
+  // Runs `body` on the connection, with search_path set to the schema; once more where an idle
+  // connection turns out to be dead. It must leave no transaction open.
+  absl::Status Use(absl::FunctionRef<absl::Status(PgConnection&)> body);
+
   // Takes the catalog-wide lock of commands that create tables or rows on shards; it is held by
   // this store's connection until Unlock or its loss. 55006 where another store holds it.
   absl::Status LockShardWork();
@@ -80,7 +90,8 @@ class CatalogStore {
   auto WithConnection(Body body) -> decltype(body(std::declval<PgConnection&>()));
   absl::StatusOr<std::shared_ptr<const ShardMap>> TryChange(PgConnection& connection,
                                                             const std::optional<Epoch>& expected,
-                                                            const ChangeOrigin& origin, Edit edit);
+                                                            const ChangeOrigin& origin, Edit edit,
+                                                            Also also);
   absl::StatusOr<std::shared_ptr<const ShardMap>> AfterLostCommit(PendingChange change);
 
   CatalogOptions options_;

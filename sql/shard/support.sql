@@ -67,4 +67,24 @@ CREATE UNLOGGED TABLE IF NOT EXISTS meridian.open_transactions (
 );
 GRANT SELECT ON meridian.open_transactions TO PUBLIC;
 
-COMMENT ON FUNCTION meridian.decide(text) IS 'meridian shard support 1';
+-- The term of the mover that works on this shard (rebalance/mover_lease.h). Who has a lower one is
+-- refused; while a transaction acts as mover, no later mover begins.
+CREATE TABLE IF NOT EXISTS meridian.mover_term (
+  only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+  term bigint NOT NULL
+);
+INSERT INTO meridian.mover_term (term) VALUES (0) ON CONFLICT DO NOTHING;
+GRANT SELECT ON meridian.mover_term TO PUBLIC;
+
+CREATE OR REPLACE FUNCTION meridian.act_as_mover(own_term bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  UPDATE meridian.mover_term SET term = own_term WHERE term < own_term;
+  PERFORM FROM meridian.mover_term WHERE term = own_term FOR SHARE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'another proxy has taken over the moves' USING ERRCODE = 'M0003';
+  END IF;
+END $$;
+REVOKE EXECUTE ON FUNCTION meridian.act_as_mover(bigint) FROM PUBLIC;
+
+COMMENT ON FUNCTION meridian.decide(text) IS 'meridian shard support 2';

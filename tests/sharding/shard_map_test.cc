@@ -134,6 +134,45 @@ TEST(ShardMap, RefusesStrayRowsWhereTheyBelong) {
   }
 }
 
+TEST(ShardMap, KnowsTheRangesOnTheMove) {
+  Parts parts;
+  EXPECT_TRUE((*parts.Build())->moving().empty());
+  parts.distributions.push_back(*Distribution::Build(
+      "e", {{.type = KeyType::kBigint, .hashed = false}},
+      {{.name = "e1", .lower = {}, .owner = {0}},
+       {.name = "e2", .lower = {{int64_t{5}}}, .owner = {0}, .move = RangeMove{{1}, true, 0}},
+       {.name = "e3", .lower = {{int64_t{9}}}, .owner = {1}, .move = RangeMove{{0}, false, 77}}}));
+  const auto map = *parts.Build();
+  ASSERT_EQ(map->moving().size(), 2u);
+  EXPECT_EQ(map->range(map->moving()[0]).name, "e2");
+  EXPECT_EQ(map->range(map->moving()[1]).name, "e3");
+  EXPECT_EQ(map->held(), 1u);
+  EXPECT_EQ(map->MovingAt({0}), 3u);
+  EXPECT_EQ(map->CompleteAt({0}), 0u);
+  EXPECT_EQ(map->CompleteAt({1}), 77u);
+  const Distribution& e = *map->FindDistribution("e");
+  const auto owners = [&e](int64_t from, int64_t to) {
+    return e.OwnersOfInterval(IntervalEnd{{KeyValue(from)}}, IntervalEnd{{KeyValue(to)}});
+  };
+  EXPECT_EQ(owners(1, 4).moving(), 0u);
+  EXPECT_EQ(owners(1, 5).moving(), 1u);
+  EXPECT_EQ(owners(9, 9).moving(), 2u);
+  EXPECT_EQ(e.AllOwners().moving(), 3u);
+  EXPECT_EQ(map->FindDistribution("d")->AllOwners().moving(), 0u);
+  EXPECT_EQ(owners(1, 4), owners(1, 5));  // the same shards
+}
+
+TEST(ShardMap, RefusesMovesToNowhere) {
+  Parts parts;
+  for (const uint16_t peer : {0, 2}) {
+    parts.distributions = {*Distribution::Build(
+        "e", {{.type = KeyType::kBigint, .hashed = false}},
+        {{.name = "e1", .lower = {}, .owner = {0}, .move = RangeMove{{peer}, false, 0}}})};
+    parts.tables.clear();
+    ExpectRefused(parts, "moves to or from no other shard");
+  }
+}
+
 TEST(TableName, IsQuotedWhereNeeded) {
   EXPECT_EQ((TableName{"public", "orders"}.ToString()), "public.orders");
   EXPECT_EQ((TableName{"Odd", "Na\"me"}.ToString()), "\"Odd\".\"Na\"\"me\"");

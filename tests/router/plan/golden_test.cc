@@ -238,6 +238,11 @@ std::string PartText(const Router& router, const Case& c, const Analysis& analys
   std::string result;
   if (decision.ok()) {
     result = std::string(RouteName(decision->route)) + ShardNames(router.map(), decision->shards);
+    for (const MovingRange& at : router.map().moving()) {
+      const KeyRange& range = router.map().range(at);
+      if ((decision->shards.moving() & range.moving) != 0)
+        result += " (moving: " + range.name + ")";
+    }
   } else {
     const SqlError error = ToSqlError(decision.status());
     result = error.sqlstate + " " + error.message;

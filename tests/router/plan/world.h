@@ -7,6 +7,7 @@
 //   sharded TABLE DISTRIBUTION KEY[, ...]
 //   reference TABLE
 //   strays SHARD DISTRIBUTION LOWER UPPER      (numbers; - for none)
+//   moving DISTRIBUTION RANGE SHARD            (the range's number, and the other shard)
 //   relation NAME [view|sequence|matview|foreign] COLUMN:OID[:MODIFIER][:generated] ... [reads=A]
 //   [ancestor=A] [keeps=WHY_ROWS_STAY] [opaque]     (columns also :default, :varying, :sequence)
 //   function [SCHEMA.]NAME FLAGS              (flags as in
@@ -110,6 +111,8 @@ class World {
       tables_.push_back({Name(rest), MappedTable::Kind::kReference, 0, {}});
     } else if (kind == "strays") {
       AddStrays(Split(rest, ' '));
+    } else if (kind == "moving") {
+      SetMoving(Split(rest, ' '));
     } else if (kind == "relation") {
       AddRelation(Split(rest, ' '));
     } else if (kind == "function") {
@@ -155,6 +158,15 @@ class World {
     if (words[2] != "-") rows.lower.values.push_back(Must(ParseKeyText(type, words[2])));
     if (words[3] != "-") rows.upper = KeyBound{{Must(ParseKeyText(type, words[3]))}};
     strays_.push_back(std::move(rows));
+  }
+
+  void SetMoving(const std::vector<std::string>& words) {
+    for (Distribution& distribution : distributions_) {
+      if (distribution.name() != words[0]) continue;
+      std::vector<KeyRange> ranges = distribution.ranges();
+      ranges.at(std::stoul(words[1])).move = RangeMove{.peer = ShardOf(words[2])};
+      distribution = Must(Distribution::Build(words[0], distribution.columns(), ranges));
+    }
   }
 
   void AddSharded(const std::string& text) {

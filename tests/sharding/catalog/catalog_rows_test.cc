@@ -22,6 +22,8 @@ MapDraft TestDraft() {
         {"r3", KeyBound{{KeyValue("z"), KeyValue(std::string("\0\xff", 2)), KeyValue(int64_t{-5})}},
          "s1"}}},
       {"empty", {{KeyType::kBigint, true}}, {}}};
+  draft.distributions[0].ranges[1].move = DraftRangeMove{"s1", true, 0};
+  draft.distributions[0].ranges[2].move = DraftRangeMove{"s2", false, 0x1600000001};
   draft.tables = {{{"Odd \"schema\"", "t"}, MappedTable::Kind::kSharded, "d", {"a", "b", "c"}},
                   {{"public", "r"}, MappedTable::Kind::kReference, "", {}}};
   draft.strays = {{"s1", "d", KeyBound{{KeyValue("a{\"x\\,")}}, KeyBound{{KeyValue("b")}}},
@@ -71,7 +73,7 @@ TEST(CatalogRows, DifferenceTouchesOnlyWhatChanged) {
       sql, testing::ElementsAre(
                "INSERT INTO shards (shard, position, dbname) VALUES ($1, $2, $3)",
                "INSERT INTO nodes (shard, position, host, port) VALUES ($1, $2, $3, $4)",
-               "UPDATE key_ranges SET distribution = $2, lower = $3, owner = $4 WHERE range = $1",
+               "UPDATE key_ranges SET distribution = $2, lower = $3, owner = $4, peer = $5, held = $6, complete_at = $7 WHERE range = $1",
                "DELETE FROM tables WHERE schema_name = $1 AND table_name = $2"));
 }
 

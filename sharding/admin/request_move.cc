@@ -1,0 +1,55 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sharding/admin/edit.h"
+#include "sharding/sql_status.h"
+
+namespace meridian {
+namespace {
+
+struct Place {
+  size_t distribution;
+  const KeyRange* range;
+};
+
+std::optional<Place> FindRange(const ShardMap& map, std::string_view name) {
+  for (size_t d = 0; d < map.distributions().size(); ++d) {
+    for (const KeyRange& range : map.distributions()[d].ranges()) {
+      if (range.name == name) return Place{d, &range};
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+absl::StatusOr<MoveRequest> RequestMove(const MoveKeyRange& command, const ShardMap& map) {
+  MapDraft draft = DraftOf(map);
+  const auto place = FindRange(map, command.range);
+  if (!place) {
+    return SqlStatus(sqlstate::kUndefinedObject,
+                     fmt::format("key range \"{}\" does not exist", command.range),
+                     "SHOW KEY RANGES lists the key ranges.");
+  }
+  if (auto shard = RequireShard(draft, command.shard); !shard.ok()) return shard.status();
+  const Distribution& distribution = map.distributions()[place->distribution];
+  if (absl::Status rests = RequireAtRest(*draft.FindDistribution(distribution.name()));
+      !rests.ok()) {
+    return rests;
+  }
+  const std::string& owner = map.shard(place->range->owner).name;
+  if (owner == command.shard) {
+    return SqlStatus(
+        sqlstate::kObjectNotInPrerequisiteState,
+        fmt::format("key range \"{}\" is on shard \"{}\" already", command.range, command.shard));
+  }
+  MoveRequest request{command.range, distribution.name(), owner, command.shard, {}};
+  const MoveChange& given = command.options;
+  if (given.max_rate) request.options.max_rate = *given.max_rate;
+  if (given.cutover_timeout) request.options.cutover_timeout = *given.cutover_timeout;
+  if (given.verify) request.options.verify = *given.verify;
+  return request;
+}
+
+}  // namespace meridian

@@ -1,0 +1,88 @@
+#include "sharding/admin/show_moves.h"
+
+#include <fmt/format.h>
+
+#include <string_view>
+
+namespace meridian {
+namespace {
+
+struct Shown {
+  std::string_view name;
+  uint32_t type;
+  std::string_view sql;
+};
+constexpr Shown kColumns[] = {
+    {"move", type_oid::kInt8, "move"},
+    {"range", type_oid::kText, "range"},
+    {"source", type_oid::kText, "source"},
+    {"target", type_oid::kText, "target"},
+    {"phase", type_oid::kText, "phase"},
+    {"state", type_oid::kText,
+     "CASE WHEN ended_at IS NOT NULL THEN phase"
+     " WHEN phase IN ('switched', 'cleaning') THEN 'running'"
+     " WHEN wish = 'cancel' OR phase = 'cancelling' THEN 'cancelling'"
+     " WHEN wish = 'pause' THEN 'paused' WHEN error IS NOT NULL THEN 'waiting' ELSE 'running' END"},
+    {"progress", type_oid::kFloat8,
+     "CASE WHEN ended_at IS NOT NULL AND phase = 'done' THEN 1.0 WHEN bytes_expected > 0"
+     " THEN round(least(1.0, bytes_copied::numeric / bytes_expected), 3) END"},
+    {"bytes_copied", type_oid::kInt8, "bytes_copied"},
+    {"bytes_expected", type_oid::kInt8, "bytes_expected"},
+    {"rate", type_oid::kInt8, "rate"},
+    {"eta_s", type_oid::kInt8,
+     "CASE WHEN phase = 'copying' AND rate > 0"
+     " THEN greatest(0, bytes_expected - bytes_copied) / rate END"},
+    {"changes_applied", type_oid::kInt8, "changes_applied"},
+    {"lag_bytes", type_oid::kInt8, "lag_bytes"},
+    {"throttled_by", type_oid::kText, "throttled_by"},
+    {"copies", type_oid::kInt4, "copies"},
+    {"cutovers", type_oid::kInt4, "cutovers"},
+    {"pause_ms", type_oid::kFloat8, "round(pause_us / 1000.0, 1)"},
+    {"message", type_oid::kText, "coalesce(error, failure)"},
+    {"max_rate", type_oid::kInt8, "max_rate"},
+    {"verify", type_oid::kBool, "CASE WHEN verify THEN 't' ELSE 'f' END"},
+    {"asked_by", type_oid::kText, "asked_by"},
+    {"asked_at", type_oid::kTimestamptz, "asked_at"},
+    {"phase_since", type_oid::kTimestamptz, "phase_since"},
+    {"ended_at", type_oid::kTimestamptz, "ended_at"},
+};
+
+}  // namespace
+
+std::vector<AdminColumn> MoveColumns() {
+  std::vector<AdminColumn> columns;
+  for (const Shown& shown : kColumns) columns.push_back({std::string(shown.name), shown.type});
+  return columns;
+}
+
+std::vector<AdminColumn> NewMoveColumns() { return {{"move", type_oid::kInt8}}; }
+
+absl::StatusOr<AdminResult> ShowMoves(const Show& show, CatalogStore& store) {
+  std::string list;
+  for (const Shown& shown : kColumns) {
+    list += fmt::format("{}({})::text", list.empty() ? "" : ", ", shown.sql);
+  }
+  // One move is shown whether it has ended or not.
+  const bool open_only = show.subject == ShowSubject::kMoves && !show.move;
+  std::string where = open_only ? "ended_at IS NULL" : "true";
+  if (show.move) where = fmt::format("move = {}", *show.move);
+  AdminTable table{MoveColumns(), {}};
+  absl::Status read = store.Use([&](PgConnection& catalog) -> absl::Status {
+    auto moves = catalog.Query(
+        fmt::format("SELECT {} FROM moves WHERE {} ORDER BY moves.move", list, where));
+    if (!moves.ok()) return moves.status();
+    table.rows.clear();
+    for (size_t r = 0; r < moves->rows(); ++r) {
+      AdminRow& row = table.rows.emplace_back();
+      for (size_t c = 0; c < moves->columns(); ++c) {
+        const auto value = moves->Get(r, c);
+        row.push_back(value ? AdminValue(*value) : std::nullopt);
+      }
+    }
+    return absl::OkStatus();
+  });
+  if (!read.ok()) return read;
+  return ShowResult(show, std::move(table));
+}
+
+}  // namespace meridian

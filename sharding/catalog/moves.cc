@@ -1,0 +1,123 @@
+#include "sharding/catalog/moves.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <iterator>
+
+#include "sharding/sql_status.h"
+
+namespace meridian {
+namespace {
+
+constexpr std::string_view kWishes[] = {"run", "pause", "cancel"};
+
+uint64_t Number(const PgResult& result, size_t row, size_t column) {
+  uint64_t number = 0;
+  const std::string text = result.Text(row, column);
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+PgParameter Text(uint64_t number) { return std::to_string(number); }
+
+// An update of one move that has touched no row.
+absl::Status WhyNot(PgConnection& catalog, uint64_t id) {
+  auto found =
+      catalog.Query("SELECT phase, ended_at IS NULL FROM moves WHERE move = $1", {Text(id)});
+  if (!found.ok()) return found.status();
+  if (found->rows() == 0) {
+    return SqlStatus(sqlstate::kUndefinedObject, fmt::format("move {} does not exist", id),
+                     "SHOW MOVES lists the moves.");
+  }
+  if (found->Get(0, 1) == "t") {
+    return SqlStatus(sqlstate::kObjectNotInPrerequisiteState,
+                     fmt::format("move {} cannot be cancelled or paused any more: it is {}", id,
+                                 found->Text(0, 0)),
+                     "Its rows have another owner by now, or are being undone. When it has ended, "
+                     "move the range back.");
+  }
+  return SqlStatus(sqlstate::kObjectNotInPrerequisiteState,
+                   fmt::format("move {} has ended: {}", id, found->Text(0, 0)));
+}
+
+}  // namespace
+
+std::string_view MoveWishName(MoveWish wish) { return kWishes[static_cast<size_t>(wish)]; }
+
+absl::StatusOr<uint64_t> AddMove(PgConnection& catalog, const MoveRequest& request,
+                                 std::string_view who) {
+  auto added = catalog.Query(
+      "INSERT INTO moves (range, distribution, source, target, max_rate, cutover_timeout_ms, "
+      "verify,"
+      " asked_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+      " ON CONFLICT (range) WHERE ended_at IS NULL DO NOTHING RETURNING move",
+      {{request.range},
+       {request.distribution},
+       {request.source},
+       {request.target},
+       Text(request.options.max_rate),
+       {std::to_string(request.options.cutover_timeout.count())},
+       {request.options.verify ? "true" : "false"},
+       {std::string(who)}});
+  if (!added.ok()) return added.status();
+  if (added->rows() == 1) return Number(*added, 0, 0);
+  return SqlStatus(sqlstate::kObjectInUse,
+                   fmt::format("key range \"{}\" is moving already", request.range),
+                   "SHOW MOVES tells how far it is; CANCEL MOVE ends it.");
+}
+
+absl::Status SetMoveWish(PgConnection& catalog, uint64_t id, MoveWish wish) {
+  // What is being undone, or has another owner, goes on to its end; but RESUME ends any PAUSE.
+  const bool only_forward = wish != MoveWish::kRun;
+  auto set = catalog.Query(
+      fmt::format("UPDATE moves SET wish = $2 WHERE move = $1 AND ended_at IS NULL{}",
+                  only_forward ? " AND phase NOT IN ('switched', 'cleaning', 'cancelling')"
+                                 " AND wish <> 'cancel'"
+                               : " AND wish <> 'cancel'"),
+      {Text(id), {std::string(MoveWishName(wish))}});
+  if (!set.ok()) return set.status();
+  return set->affected() == 1 ? absl::OkStatus() : WhyNot(catalog, id);
+}
+
+absl::Status ChangeMove(PgConnection& catalog, uint64_t id, const MoveChange& change) {
+  const auto text = [](const auto& value) -> PgParameter {
+    if (!value) return std::nullopt;
+    return std::to_string(static_cast<uint64_t>(*value));
+  };
+  PgParameter timeout;
+  if (change.cutover_timeout) timeout = std::to_string(change.cutover_timeout->count());
+  auto set = catalog.Query(
+      "UPDATE moves SET max_rate = coalesce($2, max_rate),"
+      " cutover_timeout_ms = coalesce($3, cutover_timeout_ms),"
+      " verify = coalesce($4::int <> 0, verify) WHERE move = $1 AND ended_at IS NULL",
+      {Text(id), text(change.max_rate), timeout, text(change.verify)});
+  if (!set.ok()) return set.status();
+  return set->affected() == 1 ? absl::OkStatus() : WhyNot(catalog, id);
+}
+
+absl::StatusOr<std::vector<MoveRecord>> OpenMoves(PgConnection& catalog) {
+  auto result = catalog.Query(
+      "SELECT move, range, distribution, source, target, max_rate, cutover_timeout_ms, verify, "
+      "wish,"
+      " phase, copies, cutovers FROM moves WHERE ended_at IS NULL ORDER BY move");
+  if (!result.ok()) return result.status();
+  std::vector<MoveRecord> moves;
+  for (size_t r = 0; r < result->rows(); ++r) {
+    MoveRecord& move = moves.emplace_back();
+    move.id = Number(*result, r, 0);
+    move.request = {
+        result->Text(r, 1), result->Text(r, 2), result->Text(r, 3), result->Text(r, 4), {}};
+    move.request.options = {Number(*result, r, 5), std::chrono::milliseconds(Number(*result, r, 6)),
+                            result->Get(r, 7) == "t"};
+    for (size_t w = 0; w < std::size(kWishes); ++w) {
+      if (result->Get(r, 8) == kWishes[w]) move.wish = static_cast<MoveWish>(w);
+    }
+    move.phase = result->Text(r, 9);
+    move.copies = Number(*result, r, 10);
+    move.cutovers = Number(*result, r, 11);
+  }
+  return moves;
+}
+
+}  // namespace meridian

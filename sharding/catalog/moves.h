@@ -1,0 +1,64 @@
+// The catalog's records of moves (sql/0003_moves.sql): what was asked for, how far each is, and
+// what the operator wants of it. Blocking; each function is one statement on a catalog connection
+// (PrepareCatalogSession).
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sharding/catalog/pg_connection.h"
+
+namespace meridian {
+
+struct MoveOptions {
+  uint64_t max_rate = 0;  // bytes per second; 0: no limit
+  std::chrono::milliseconds cutover_timeout{2'000};
+  bool verify = true;
+};
+
+// Of a move that is to be changed: what is given.
+struct MoveChange {
+  std::optional<uint64_t> max_rate;
+  std::optional<std::chrono::milliseconds> cutover_timeout;
+  std::optional<bool> verify;
+};
+
+// What a move is to take, in the words of the map at the time.
+struct MoveRequest {
+  std::string range;
+  std::string distribution;
+  std::string source;
+  std::string target;
+  MoveOptions options;
+};
+
+// What the operator wants of a move.
+enum class MoveWish { kRun, kPause, kCancel };
+std::string_view MoveWishName(MoveWish wish);
+
+struct MoveRecord {
+  uint64_t id = 0;
+  MoveRequest request;
+  MoveWish wish = MoveWish::kRun;
+  std::string phase;  // rebalance/move_phase.h
+  uint64_t copies = 0;
+  uint64_t cutovers = 0;
+};
+
+// The new move's number. 55006 where the range moves already.
+absl::StatusOr<uint64_t> AddMove(PgConnection& catalog, const MoveRequest& request,
+                                 std::string_view who);
+// 42704: there is no such move; 55000: it has ended, or it can be cancelled no more.
+absl::Status SetMoveWish(PgConnection& catalog, uint64_t id, MoveWish wish);
+absl::Status ChangeMove(PgConnection& catalog, uint64_t id, const MoveChange& change);
+// Those that have not ended, in the order in which they were asked for.
+absl::StatusOr<std::vector<MoveRecord>> OpenMoves(PgConnection& catalog);
+
+}  // namespace meridian
