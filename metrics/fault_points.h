@@ -14,7 +14,8 @@ namespace meridian {
 
 // A commit on several shards (proxy/session/transaction_end.h), and its recovery
 // (proxy/control/shard_recovery.h). "sent": what the step sends is written.
-inline constexpr std::array<std::string_view, 12> kFaultPoints = {
+// And of a move (rebalance/move_run.h): before and after each step that is written down.
+inline constexpr std::array<std::string_view, 30> kFaultPoints = {
     "commit.begin",         // nothing is prepared
     "commit.prepare_sent",  //
     "commit.prepared_one",  // one of the shards has prepared, or has the record
@@ -27,6 +28,24 @@ inline constexpr std::array<std::string_view, 12> kFaultPoints = {
     "commit.abort_sent",    //
     "recovery.resolved",    // the lead's record was read, or written
     "recovery.finished",    // and followed
+    "move.announce",        // before the map says that the range moves
+    "move.announced",       //
+    "move.copying",         //
+    "move.copied",          // the rows are at the target, the catalog does not say so yet
+    "move.following",       //
+    "move.verified",        //
+    "move.held",            // the map says that the range is held
+    "move.drained",         // all proxies hold it
+    "move.fenced",          // the fence is armed
+    "move.swap",            // the target has all, the owner is as before
+    "move.undoing",         // the catalog says that the cut-over is undone
+    "move.undone",          // the fence is open again, the range still held
+    "move.switched",        // the target is the owner
+    "move.cleaning",        //
+    "move.removed",         // the source has no rows of the range
+    "move.end",             // nor anything else of the move
+    "move.cancelling",      //
+    "move.undo_end",        // all is undone, the catalog does not say so yet
 };
 
 // "commit.decided=kill, recovery.resolved=pause": kill ends the process as kill -9 does, pause

@@ -87,6 +87,13 @@ absl::Status RunLimited(PgConnection& source, std::chrono::milliseconds lock_tim
   });
 }
 
+absl::Status SetState(PgConnection& source, const Fence& fence, int state) {
+  return source
+      .Query("SELECT setval(s, $2) FROM to_regclass($1) s WHERE s IS NOT NULL",
+             {{Object(fence)}, {std::to_string(state)}})
+      .status();
+}
+
 absl::StatusOr<bool> Stands(PgConnection& source, const Fence& fence, const FencedTable& table) {
   auto count = source.Query(
       "SELECT count(*) FROM pg_trigger WHERE tgrelid = to_regclass($1) AND starts_with(tgname, $2)",
@@ -128,29 +135,26 @@ absl::Status RaiseFence(PgConnection& source, const Fence& fence,
 absl::Status ArmFence(PgConnection& source, const Fence& fence, std::string_view barrier,
                       std::chrono::milliseconds lock_timeout,
                       absl::FunctionRef<absl::Status()> before) {
-  bool armed = false;
-  absl::Status done = InTransaction(source, "BEGIN", [&]() -> absl::Status {
+  return InTransaction(source, "BEGIN", [&]() -> absl::Status {
     if (absl::Status ready = before(); !ready.ok()) return ready;
     auto locked =
         source.Script(fmt::format("SET LOCAL lock_timeout = {}; SELECT pg_advisory_xact_lock({})",
                                   lock_timeout.count(), LockKey(fence)));
     if (!locked.ok()) return locked.status();
-    armed = true;
     return source
         .Query(fmt::format("SELECT setval('{}', {}), pg_logical_emit_message(true, $1, $2)",
                            Object(fence), kArmed),
                {{std::string(kMessagePrefix)}, {std::string(barrier)}})
         .status();
   });
-  if (!done.ok() && armed && !source.broken()) OpenFence(source, fence).IgnoreError();
-  return done;
 }
 
 absl::Status OpenFence(PgConnection& source, const Fence& fence) {
-  return source
-      .Query("SELECT setval(s, $2) FROM to_regclass($1) s WHERE s IS NOT NULL",
-             {{Object(fence)}, {std::to_string(kOpen)}})
-      .status();
+  return SetState(source, fence, kOpen);
+}
+
+absl::Status CloseFence(PgConnection& source, const Fence& fence) {
+  return SetState(source, fence, kArmed);
 }
 
 absl::Status DropFence(PgConnection& source, const Fence& fence,

@@ -49,13 +49,15 @@ struct Fence {
 absl::Status RaiseFence(PgConnection& source, const Fence& fence,
                         std::chrono::milliseconds lock_timeout);
 // From now on writes to the range are refused. `barrier` is what Follower waits for. Waits for who
-// has written no longer than `lock_timeout`: 55P03 then. Any error but a lost connection: nothing
-// has happened. `before` runs in the transaction first.
+// has written no longer than `lock_timeout`: 55P03 then, and nothing has happened. After any other
+// error the fence may be armed. `before` runs in the transaction first.
 absl::Status ArmFence(PgConnection& source, const Fence& fence, std::string_view barrier,
                       std::chrono::milliseconds lock_timeout,
                       absl::FunctionRef<absl::Status()> before);
 // Lets them pass again. No error where there is no fence.
 absl::Status OpenFence(PgConnection& source, const Fence& fence);
+// Refuses them again, without waiting for anybody: after a failover that has lost the armed state.
+absl::Status CloseFence(PgConnection& source, const Fence& fence);
 // Takes it away, as it was raised. No error where there is none.
 absl::Status DropFence(PgConnection& source, const Fence& fence,
                        std::chrono::milliseconds lock_timeout);

@@ -13,12 +13,14 @@
 #include "proxy/control/command_thread.h"
 #include "proxy/control/deadlock_detector.h"
 #include "proxy/control/default_shard.h"
+#include "proxy/control/map_lease.h"
 #include "proxy/control/node_monitor.h"
 #include "proxy/control/refresh_thread.h"
 #include "proxy/control/role_loader.h"
 #include "proxy/control/schema_loader.h"
 #include "proxy/control/snapshot_publisher.h"
 #include "proxy/control/transaction_recovery.h"
+#include "rebalance/mover.h"
 #include "sharding/sql_status.h"
 
 namespace meridian {
@@ -106,6 +108,7 @@ class ControlPlane::Impl {
   TransactionRecovery recovery_;
   std::atomic<bool> recovering_{false};  // the nodes were checked
   DeadlockDetector deadlocks_;
+  MapLease lease_;
 
   std::mutex mu_;
   std::condition_variable_any progress_;
@@ -126,6 +129,7 @@ class ControlPlane::Impl {
   RefreshThread role_thread_;
   CatalogFollower follower_;
   CommandThread commands_;
+  Mover mover_;
 };
 
 ControlPlane::Impl::Impl(ControlSettings settings, SnapshotListener& listener,
@@ -139,6 +143,9 @@ ControlPlane::Impl::Impl(ControlSettings settings, SnapshotListener& listener,
       deadlocks_(
           settings_.shards, settings_.proxy, [this] { return publisher_.Current(); }, transactions,
           metrics.process()),
+      lease_(
+          settings_.catalog, settings_.proxy, transactions,
+          [this] { return publisher_.Current()->map->epoch(); }, [this] { Progress(); }),
       schema_shard_(WithStop(settings_.shards, stop_.get_token())),
       role_shard_(WithStop(settings_.shards, stop_.get_token())),
       schema_thread_([this] { return ReadSchema(); }, SchemaIntervals()),
@@ -151,6 +158,7 @@ ControlPlane::Impl::Impl(ControlSettings settings, SnapshotListener& listener,
                      [this](std::shared_ptr<const ShardMap> map) {
                        publisher_.SetMap(map);
                        if (recovering_) recovery_.Watch(*publisher_.Current()->map);
+                       lease_.OnMap();
                        Progress();
                      },
                  .on_start =
@@ -166,7 +174,9 @@ ControlPlane::Impl::Impl(ControlSettings settings, SnapshotListener& listener,
                 [this](std::shared_ptr<const ShardMap> map, CommandReply reply,
                        std::function<void(CommandReply)> done, const std::stop_token& stop) {
                   FinishCommand(std::move(map), std::move(reply), std::move(done), stop);
-                }) {
+                }),
+      mover_({settings_.catalog, settings_.shards, settings_.proxy, kRecoveryApplicationName,
+              settings_.replica_lag_max}) {
   monitor_.SetReplicaLagMax(settings_.replica_lag_max);
   monitor_.SetOnSample([&listener] { listener.OnSample(); });
   metrics.SetNodes([this] { return publisher_.Nodes(); });
@@ -260,6 +270,8 @@ absl::Status ControlPlane::Impl::Start() {
     Stop();
     return catalog;
   }
+  lease_.Start();
+  WaitUntil(deadline, stop_.get_token(), [&] { return lease_.tried(); });
   commands_.Start();
   const auto nodes_checked = [&] { return monitor_.CheckedAll(*publisher_.Current()->map); };
   WaitUntil(deadline, stop_.get_token(), nodes_checked);
@@ -268,6 +280,7 @@ absl::Status ControlPlane::Impl::Start() {
   recovery_.Watch(*publisher_.Current()->map);
   schema_thread_.Start();
   role_thread_.Start();
+  mover_.Start();
   const bool complete = WaitUntil(deadline, stop_.get_token(), [&] {
     const std::shared_ptr<const Snapshot> now = publisher_.Current();
     return now->map->shards().empty() || (now->Serves() && !now->roles->by_name.empty());
@@ -281,8 +294,10 @@ absl::Status ControlPlane::Impl::Start() {
 
 void ControlPlane::Impl::Stop() {
   stop_.request_stop();
+  mover_.Stop();
   commands_.Stop();
   follower_.Stop();
+  lease_.Stop();
   schema_thread_.Stop();
   role_thread_.Stop();
   recovery_.Stop();
@@ -310,13 +325,16 @@ void ControlPlane::Impl::Reload(const ControlSettings& settings) {
 void ControlPlane::Impl::FinishCommand(std::shared_ptr<const ShardMap> map, CommandReply reply,
                                        std::function<void(CommandReply)> done,
                                        const std::stop_token& stop) {
-  if (map != nullptr) {
-    publisher_.SetMap(map);
-    // New nodes are checked first, so that clients find them ready when the command is done.
-    const auto deadline = std::chrono::steady_clock::now() + 2 * kControlConnectTimeout;
-    WaitUntil(deadline, stop, [&] { return monitor_.CheckedAll(*map); });
-    recovery_.Watch(*publisher_.Current()->map);
+  if (map == nullptr) {
+    mover_.LookNow();
+    return done(std::move(reply));
   }
+  publisher_.SetMap(map);
+  lease_.OnMap();
+  // New nodes are checked first, so that clients find them ready when the command is done.
+  const auto deadline = std::chrono::steady_clock::now() + 2 * kControlConnectTimeout;
+  WaitUntil(deadline, stop, [&] { return monitor_.CheckedAll(*map); });
+  recovery_.Watch(*publisher_.Current()->map);
   auto answer = [reply = std::move(reply), done = std::move(done)](const absl::Status&) mutable {
     done(std::move(reply));
   };
@@ -351,6 +369,8 @@ TransactionsInFlight& ControlPlane::transactions_in_flight() {
 }
 
 const PreparedBoard& ControlPlane::prepared() const { return impl_->recovery_.board(); }
+
+uint64_t ControlPlane::map_lease_until_us() const { return impl_->lease_.until_us(); }
 
 ControlStatus ControlPlane::status() const {
   ControlStatus status;

@@ -66,6 +66,9 @@ class ControlPlane {
   // Workers name theirs here. Lives as long as this object.
   TransactionsInFlight& transactions_in_flight();
   const PreparedBoard& prepared() const;
+  // Until when ranges on the move may be used as the map says, as MapLease::until_us. Any thread,
+  // no lock.
+  uint64_t map_lease_until_us() const;
 
   // Callbacks run on a control thread, or within the call where it cannot be accepted (53300,
   // 57P01); exactly once; they must not block and must not call the ControlPlane.

@@ -1,9 +1,13 @@
-// What the control threads ask the workers about their clients' transactions.
+// What the control threads ask the workers about their clients' transactions, and maps.
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
+
+#include "sharding/shard_map.h"
 
 namespace meridian {
 
@@ -19,6 +23,13 @@ struct OpenTransaction {
   std::vector<Part> parts;
 };
 
+// Which shard maps the workers use.
+struct MapsInUse {
+  Epoch epoch;                 // all of them begin statements with this one, or a later one
+  Epoch oldest;                // and nothing that is under way began with an older one than this
+  std::set<std::string> busy;  // the ranges on the move that open transactions use
+};
+
 class OpenTransactions {
  public:
   virtual ~OpenTransactions() = default;
@@ -26,6 +37,8 @@ class OpenTransactions {
   // is left out. On control threads.
   virtual std::vector<OpenTransaction> OnSeveralShards() = 0;
   // Ends what this transaction waits for with 40P01, if it is still the same and waits.
+  // nullopt: a worker has not answered in time.
+  virtual std::optional<MapsInUse> Maps() = 0;
   virtual void CancelDeadlocked(uint64_t client_id, uint64_t began_us, std::string detail) = 0;
 };
 

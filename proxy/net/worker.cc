@@ -296,6 +296,7 @@ void Worker::OnSnapshot(std::shared_ptr<const Snapshot> snapshot) {
       if (client->session() != nullptr)
         client->session()->OnMapChanged(*before->map, *snapshot_->map);
     }
+    WakeThoseWhoAwaitNodes();
   }
   if (before->nodes == snapshot_->nodes) return;
   // A node that is not the primary any more serves no statement, unless it was taken from the map:

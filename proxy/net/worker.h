@@ -130,6 +130,8 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
                                            absl::Span<const size_t> candidates) override;
   void OnReplicaFailed(const NodeSamples& replica) override;
   void AwaitNodes(Session& session) override;
+  void AwaitMap(Session& session) override;
+  MovingSet HeldRanges() override;
   uint64_t primary_timeout_us() const override;
   uint64_t replica_wait_us() const override;
   ServerPools& pools() override { return *pools_; }

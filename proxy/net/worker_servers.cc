@@ -132,6 +132,14 @@ void Worker::AwaitNodes(uint64_t client_id) {
   anyone_awaits_.store(true, std::memory_order_relaxed);
 }
 
+void Worker::AwaitMap(Session& session) { awaiting_nodes_.push_back(session.identity().client_id); }
+
+MovingSet Worker::HeldRanges() {
+  const ShardMap& map = *snapshot_->map;
+  if (map.moving().empty()) return 0;
+  return NowUs() < proxy_.control().map_lease_until_us() ? map.held() : ~MovingSet{0};
+}
+
 uint64_t Worker::replica_wait_us() const { return Microseconds(config_->replicas.wait); }
 
 uint64_t Worker::primary_timeout_us() const { return Microseconds(config_->failover_timeout); }

@@ -1,7 +1,10 @@
 #include "proxy/net/worker_transactions.h"
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <functional>
+#include <iterator>
 #include <mutex>
 #include <utility>
 
@@ -14,12 +17,32 @@ namespace {
 constexpr std::chrono::milliseconds kWorkerTimeout{500};
 
 // What workers bring, also after nobody waits for it any more.
+template <typename Part>
 struct Collection {
   std::mutex mu;
   std::condition_variable complete;
-  std::vector<OpenTransaction> transactions;
+  std::vector<Part> parts;
   size_t missing = 0;
 };
+
+// What each worker that answers in time has to say.
+template <typename Part>
+std::vector<Part> Ask(const std::vector<Worker*>& workers,
+                      const std::function<Part(Worker&)>& question) {
+  const auto collection = std::make_shared<Collection<Part>>();
+  collection->missing = workers.size();
+  for (Worker* const worker : workers) {
+    worker->Post([worker, question, collection] {
+      Part part = question(*worker);
+      const std::lock_guard lock(collection->mu);
+      collection->parts.push_back(std::move(part));
+      if (--collection->missing == 0) collection->complete.notify_all();
+    });
+  }
+  std::unique_lock lock(collection->mu);
+  collection->complete.wait_for(lock, kWorkerTimeout, [&] { return collection->missing == 0; });
+  return std::move(collection->parts);
+}
 
 // On the worker's thread.
 std::vector<OpenTransaction> Of(Worker& worker, const Snapshot& snapshot) {
@@ -42,24 +65,50 @@ std::vector<OpenTransaction> Of(Worker& worker, const Snapshot& snapshot) {
   return found;
 }
 
+// On the worker's thread.
+MapsInUse MapsOf(Worker& worker) {
+  const ShardMap& map = worker.router().map();
+  MapsInUse maps{map.epoch(), map.epoch(), {}};
+  MovingSet busy = 0;
+  worker.ForEachClient([&](ClientConnection& client) {
+    if (client.session() == nullptr) return;
+    if (const auto oldest = client.session()->OldestMapInUse()) {
+      maps.oldest = std::min(maps.oldest, *oldest);
+    }
+    busy |= client.session()->MovingInUse();
+  });
+  for (const MovingRange& at : map.moving()) {
+    const KeyRange& range = map.range(at);
+    if ((busy & range.moving) != 0) maps.busy.insert(range.name);
+  }
+  return maps;
+}
+
 }  // namespace
 
 std::vector<OpenTransaction> WorkerTransactions::OnSeveralShards() {
-  const std::vector<Worker*> workers = workers_();
   const std::shared_ptr<const Snapshot> snapshot = current_();
-  const auto collection = std::make_shared<Collection>();
-  collection->missing = workers.size();
-  for (Worker* const worker : workers) {
-    worker->Post([worker, snapshot, collection] {
-      std::vector<OpenTransaction> found = Of(*worker, *snapshot);
-      const std::lock_guard lock(collection->mu);
-      for (OpenTransaction& one : found) collection->transactions.push_back(std::move(one));
-      if (--collection->missing == 0) collection->complete.notify_all();
-    });
+  std::vector<OpenTransaction> all;
+  for (auto& part : Ask<std::vector<OpenTransaction>>(
+           workers_(), [snapshot](Worker& worker) { return Of(worker, *snapshot); })) {
+    std::move(part.begin(), part.end(), std::back_inserter(all));
   }
-  std::unique_lock lock(collection->mu);
-  collection->complete.wait_for(lock, kWorkerTimeout, [&] { return collection->missing == 0; });
-  return std::move(collection->transactions);
+  return all;
+}
+
+std::optional<MapsInUse> WorkerTransactions::Maps() {
+  const std::vector<Worker*> workers = workers_();
+  // Before there are workers, nothing is under way.
+  const Epoch now = current_()->map->epoch();
+  MapsInUse all{now, now, {}};
+  const std::vector<MapsInUse> parts = Ask<MapsInUse>(workers, MapsOf);
+  if (parts.size() < workers.size()) return std::nullopt;
+  for (const MapsInUse& part : parts) {
+    all.epoch = std::min(all.epoch, part.epoch);
+    all.oldest = std::min(all.oldest, part.oldest);
+    all.busy.insert(part.busy.begin(), part.busy.end());
+  }
+  return all;
 }
 
 void WorkerTransactions::CancelDeadlocked(uint64_t client_id, uint64_t began_us,

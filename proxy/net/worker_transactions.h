@@ -22,6 +22,7 @@ class WorkerTransactions final : public OpenTransactions {
       : workers_(std::move(workers)), current_(std::move(current)) {}
 
   std::vector<OpenTransaction> OnSeveralShards() override;
+  std::optional<MapsInUse> Maps() override;
   void CancelDeadlocked(uint64_t client_id, uint64_t began_us, std::string detail) override;
 
  private:

@@ -223,6 +223,14 @@ Session::Progress Session::HandleBind(std::string_view message) {
     } else {
       return BindFanout(prepared, bind);
     }
+    absl::Status held;
+    if (EnterMoving(*decision, statement->writes, &held) == Progress::kBlocked) {
+      return Progress::kBlocked;
+    }
+    if (!held.ok()) {
+      FailBatch(held);
+      return Progress::kDone;
+    }
     host_.metrics().routes[static_cast<RouteKind>(decision->route)].Add();
     if (transaction_.open() || rest > 0) access = AccessOf(*statement);
   }

@@ -198,6 +198,11 @@ absl::StatusOr<Session::Participant*> Session::Enlist(ShardIndex shard, Join joi
     if (TakeSnapshots(&error) == Progress::kBlocked) return nullptr;
     if (!error.ok()) return error;
   }
+  if (transaction_.open()) {
+    absl::Status error;
+    if (EnterSnapshot(shard, &error) == Progress::kBlocked) return nullptr;
+    if (!error.ok()) return error;
+  }
   // One server at a time: answers of the one before must be through first.
   Participant* participant = FindParticipant(shard);
   if (!pending_.empty() && (participant == nullptr || participant->server != active_)) {

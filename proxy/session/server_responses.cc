@@ -377,6 +377,7 @@ void Session::PopPending() {
 void Session::StartClock() {
   if (std::exchange(clock_runs_, true)) return;
   statement_started_us_ = host_.NowUs();
+  NoteMap();
   if (!transaction_.open()) transaction_started_us_ = statement_started_us_;
 }
 

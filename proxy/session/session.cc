@@ -369,6 +369,8 @@ void Session::OnIdle() {
   if (batch_open_) return;
   active_ = nullptr;
   clock_runs_ = false;  // what has not executed anything was no statement
+  if (!transaction_.open()) moving_used_ = 0;
+  if (!OutlivesStatement()) map_in_use_ = {};
   if (transaction_.open()) {
     AbortOthers();
     if (aborts_ == nullptr) ReleaseParticipants(false);  // those that have only told of a statement
@@ -405,6 +407,7 @@ void Session::OnMapChanged(const ShardMap& before, const ShardMap& after) {
   move(unnamed_portal_shard_);
   for (auto& [name, shard] : cursors_) move(shard);
   if (needs_ != nullptr) needs_->OnMapChanged(before, after);
+  if (moving_used_ != 0) TranslateMoving(before, after);
 }
 
 absl::StatusOr<RouteHints> Session::Hints() const {

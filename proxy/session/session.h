@@ -88,6 +88,11 @@ class Session final : public ServerOwner, public PoolClient {
   // What was queued for the client and the servers has been written or copied.
   void OnFlushed();
 
+  // The oldest map with which something began that is still under way; nullopt: nothing is.
+  std::optional<Epoch> OldestMapInUse() const;
+  // The ranges on the move that the open transaction uses, so that they cannot change owner.
+  MovingSet MovingInUse() const;
+
   // Bytes for the client.
   wire::OutQueue out;
 
@@ -289,6 +294,16 @@ class Session final : public ServerOwner, public PoolClient {
   static bool DoesOtherwiseOnReplica(const Statement& statement);
   Progress ShowCausalityToken(absl::StatusOr<std::string>* tag);
   bool AwaitSample(ShardIndex shard);
+
+  // --- session_moving.cc: key ranges on the move
+  bool KeepsSnapshot() const;
+  MovingSet MovingInSnapshot() const;
+  Progress EnterMoving(const Decision& decision, bool writes, absl::Status* error);
+  Progress EnterSnapshot(ShardIndex shard, absl::Status* error);
+  Progress AwaitMap(ShardIndex shard, absl::Status* error);
+  void NoteMap();
+  bool OutlivesStatement() const;
+  void TranslateMoving(const ShardMap& before, const ShardMap& after);
 
   // --- session_retry.cc: reads that a replica did not answer
   void KeepRead(std::string_view message, std::string_view rest);
@@ -516,6 +531,9 @@ class Session final : public ServerOwner, public PoolClient {
   bool awaiting_nodes_ = false;                         // waiting_ is for that
   uint64_t replica_missing_since_us_ = 0;               // for the statement at hand; 0: it was not
   uint64_t primary_missing_since_us_ = 0;               // 0: it was not
+  uint64_t held_since_us_ = 0;    // the range that the statement at hand needs; 0: it was not
+  MovingSet moving_used_ = 0;     // what the open transaction has changed or locked
+  Epoch map_in_use_;              // see OldestMapInUse; 0: none
   bool avoid_replicas_ = false;   // one gave the statement at hand no connection
   bool read_counted_ = false;     // the statement at hand, in reads
   std::unique_ptr<Retry> retry_;  // null: none

@@ -402,6 +402,9 @@ Session::Progress Session::ExecuteFanout(Portal& portal, uint32_t max_rows) {
   auto decision = status.ok() ? DecideBind(*portal.prepared, statement, bind)
                               : absl::StatusOr<Decision>(status);
   status = decision.status();
+  if (status.ok() && EnterMoving(*decision, statement.writes, &status) == Progress::kBlocked) {
+    return Progress::kBlocked;
+  }
   if (status.ok()) status = CheckFanout(statement, *decision);
   const bool copy_in = statement.verb == Verb::kCopyIn;
   if (status.ok() && max_rows != 0 && statement.returns_rows) {

@@ -67,6 +67,12 @@ class SessionHost {
   // The session waits for a primary that it can have, or for a sample: later, also where nothing
   // has changed, Session::OnNodesMayHaveChanged.
   virtual void AwaitNodes(Session& session) = 0;
+  // The session waits for another shard map: later, also where nothing has changed,
+  // Session::OnNodesMayHaveChanged.
+  virtual void AwaitMap(Session& session) = 0;
+  // The ranges on the move that no statement may begin to use: those that are held, and all while
+  // this proxy cannot tell whether its map is the latest.
+  virtual MovingSet HeldRanges() = 0;
   // How long statements wait for a primary (failover_timeout), in microseconds; 0: not at all.
   virtual uint64_t primary_timeout_us() const = 0;
   // How long reads wait for a replica (replicas.wait), in microseconds.

@@ -86,6 +86,10 @@ size_t Session::RestOfBatch() const {
 // Whether what the session must find is on the replica. `connected`: see ReadNeeds::Met.
 bool Session::Qualifies(ShardIndex shard, const ShardNodes& nodes, const NodeSamples& replica,
                         uint64_t server, uint64_t connected) {
+  // Rows that a move has brought to the shard must be there at every level: elsewhere they are
+  // gone.
+  const Lsn complete_at = host_.router().map().CompleteAt(shard);
+  if (complete_at != 0 && replica.as_replica().lsn < complete_at) return false;
   if (meridian_.read_consistency == ReadConsistency::kEventual) return true;
   if (meridian_.read_consistency == ReadConsistency::kBounded) {
     const uint64_t now = host_.NowUs();

@@ -335,6 +335,11 @@ bool Session::WantsSnapshots() const {
 Session::Progress Session::TakeSnapshots(absl::Status* error) {
   if (gate_ == nullptr) {
     const ShardSet shards = host_.router().map().AllShards();
+    for (const MovingRange& at : host_.router().map().moving()) {
+      const ShardIndex owner = host_.router().map().range(at).owner;
+      if (EnterSnapshot(owner, error) == Progress::kBlocked) return Progress::kBlocked;
+      if (!error->ok()) return Progress::kDone;
+    }
     if (EnlistAll(shards, error) == Progress::kBlocked) return Progress::kBlocked;
     if (!error->ok()) return Progress::kDone;
     gate_ = std::make_unique<SnapshotGate>(transaction_.JoinText());

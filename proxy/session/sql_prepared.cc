@@ -102,6 +102,13 @@ Session::Progress Session::RunSqlExecute(const Unit& unit) {
              unit.final);
     return Progress::kDone;
   }
+  if (EnterMoving(*decision, body.writes, &status) == Progress::kBlocked) {
+    return Progress::kBlocked;
+  }
+  if (!status.ok()) {
+    FailUnit(status, unit.final);
+    return Progress::kDone;
+  }
   auto participant =
       Enlist(decision->route == Route::kOne ? decision->shards.first() : PreferredShard(body));
   if (participant.ok() && *participant == nullptr) return Progress::kBlocked;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "rebalance/stream/range_copy.h"
 #include "sharding/quote.h"
 #include "sharding/sql_status.h"
 
@@ -46,8 +47,9 @@ absl::StatusOr<ChangeApplier> ChangeApplier::Connect(const PgTarget& target,
   ChangeApplier applier(*std::move(connected), tables);
   PgConnection& connection = applier.connection_;
   auto prepared = connection.Script(
-      "SET session_replication_role = replica; SET search_path = pg_catalog;"
-      " SET datestyle = ISO; SET intervalstyle = postgres");
+      fmt::format("SET session_replication_role = replica; SET search_path = pg_catalog;"
+                  " SET datestyle = ISO; SET intervalstyle = postgres; {}",
+                  kDurableCommits));
   if (!prepared.ok()) return prepared.status();
   auto made = connection.Query(
       "SELECT pg_replication_origin_create($1) WHERE pg_replication_origin_oid($1) IS NULL",

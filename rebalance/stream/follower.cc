@@ -13,7 +13,26 @@ constexpr std::chrono::milliseconds kBatchWait{5};
 
 }  // namespace
 
+absl::StatusOr<bool> Follower::UpTo(Lsn position, Clock::time_point deadline) {
+  if (absl::Status gone_on = GoOn(); !gone_on.ok()) return gone_on;
+  stop_at_ = position;
+  while (next_.empty() && Clock::now() < deadline) {
+    if (absl::Status taken = Step(kBatchWait); !taken.ok()) return taken;
+  }
+  stop_at_ = 0;
+  if (next_.empty()) return false;
+  if (absl::Status flushed = applier_.Flush(); !flushed.ok()) return flushed;
+  return true;
+}
+
+// Takes the message in front of which UpTo has stopped.
+absl::Status Follower::GoOn() {
+  if (next_.empty()) return absl::OkStatus();
+  return Take(std::exchange(next_, {}));
+}
+
 absl::StatusOr<bool> Follower::Until(std::string_view barrier, Clock::time_point deadline) {
+  if (absl::Status gone_on = GoOn(); !gone_on.ok()) return gone_on;
   for (;;) {
     if (!barrier.empty() && passed_ == barrier) {
       if (absl::Status flushed = applier_.Flush(); !flushed.ok()) return flushed;
@@ -39,6 +58,11 @@ absl::Status Follower::Step(std::chrono::milliseconds wait) {
 absl::Status Follower::Take(std::string_view bytes) {
   const auto event = pgoutput::Read(bytes);
   if (!event.ok()) return event.status();
+  if (const auto* begin = std::get_if<pgoutput::Begin>(&*event);
+      begin != nullptr && stop_at_ != 0 && begin->commit_lsn >= stop_at_) {
+    next_ = bytes;
+    return absl::OkStatus();
+  }
   if (const auto* message = std::get_if<pgoutput::Message>(&*event)) {
     if (message->transactional && message->prefix == kMessagePrefix) met_ = message->content;
   } else if (std::holds_alternative<pgoutput::Commit>(*event) && !met_.empty()) {

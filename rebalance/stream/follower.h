@@ -25,14 +25,21 @@ class Follower {
   // it follows until the deadline. What is applied is confirmed to the source.
   absl::StatusOr<bool> Until(std::string_view barrier,
                              std::chrono::steady_clock::time_point deadline);
+  // Stops in front of the first transaction that has committed at `position` or behind it: true
+  // when it has met one, and all before it is durable at the target. A slot's snapshot shows just
+  // that of its start. (PostgreSQL: src/backend/replication/logical/snapbuild.c)
+  absl::StatusOr<bool> UpTo(Lsn position, std::chrono::steady_clock::time_point deadline);
 
  private:
   // Takes the next message, or makes durable what there is where none comes in time.
   absl::Status Step(std::chrono::milliseconds wait);
   absl::Status Take(std::string_view bytes);
+  absl::Status GoOn();
 
   ChangeStream& stream_;
   ChangeApplier& applier_;
+  Lsn stop_at_ = 0;     // 0: nowhere
+  std::string next_;    // the message in front of which it has stopped
   std::string met_;     // the last message of the transaction that is being read
   std::string passed_;  // and of the last one that has ended
 };

@@ -38,8 +38,8 @@ absl::StatusOr<PgConnection> OpenSnapshot(const PgTarget& source, const std::str
 absl::StatusOr<PgConnection> OpenForRows(const PgTarget& target) {
   auto connection = PgConnection::Connect(target);
   if (!connection.ok()) return connection;
-  auto prepared =
-      connection->Script(fmt::format("{}; SET session_replication_role = replica", kPlainText));
+  auto prepared = connection->Script(
+      fmt::format("{}; SET session_replication_role = replica; {}", kPlainText, kDurableCommits));
   if (!prepared.ok()) return prepared.status();
   return connection;
 }

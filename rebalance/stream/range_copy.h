@@ -17,6 +17,11 @@ namespace meridian {
 // snapshot shows. The exporting stream must not have done anything else since.
 absl::StatusOr<PgConnection> OpenSnapshot(const PgTarget& source, const std::string& snapshot);
 
+// What is told to be committed is durable, whatever the server's default.
+inline constexpr char kDurableCommits[] =
+    "SELECT pg_catalog.set_config('synchronous_commit', 'on', false)"
+    " WHERE pg_catalog.current_setting('synchronous_commit') = 'off'";
+
 // A connection to the target that takes rows as they are: no triggers, no checks of foreign keys.
 absl::StatusOr<PgConnection> OpenForRows(const PgTarget& target);
 

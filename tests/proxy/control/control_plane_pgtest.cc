@@ -42,6 +42,7 @@ class Recorder : public SnapshotListener {
 class NoTransactions : public OpenTransactions {
  public:
   std::vector<OpenTransaction> OnSeveralShards() override { return {}; }
+  std::optional<MapsInUse> Maps() override { return std::nullopt; }
   void CancelDeadlocked(uint64_t, uint64_t, std::string) override {}
 };
 

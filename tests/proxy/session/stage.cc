@@ -132,6 +132,7 @@ void Stage::ChangeMap(std::shared_ptr<const ShardMap> map, std::shared_ptr<const
   router_.Publish(map, std::move(schema));
   Event({}, [&](std::string_view) {
     for (auto& [name, client] : clients_) client.session->OnMapChanged(*before, *map);
+    for (auto& [name, client] : clients_) client.session->OnNodesMayHaveChanged();
   });
 }
 

@@ -102,6 +102,8 @@ class Stage final : public SessionHost, public PoolHost {
                                            absl::Span<const size_t> candidates) override;
   void OnReplicaFailed(const NodeSamples&) override {}
   void AwaitNodes(Session&) override {}
+  void AwaitMap(Session&) override {}
+  MovingSet HeldRanges() override { return router_.map().held(); }
   uint64_t primary_timeout_us() const override { return 0; }
   uint64_t replica_wait_us() const override { return 0; }
   ServerPools& pools() override { return *pools_; }

@@ -1,0 +1,115 @@
+#include "rebalance/move_journal.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "rebalance/mover_lease.h"
+#include "sharding/sql_status.h"
+
+namespace meridian {
+namespace {
+
+PgParameter Text(const std::optional<uint64_t>& number) {
+  if (!number) return std::nullopt;
+  return std::to_string(*number);
+}
+
+}  // namespace
+
+absl::Status MoveJournal::Write(PgConnection& catalog, std::string_view phase,
+                                std::string_view sets) {
+  if (absl::Status mine = RequireTerm(catalog, term_); !mine.ok()) return mine;
+  auto written =
+      catalog.Query(fmt::format("UPDATE moves SET phase = $2, phase_since = now(), error = NULL{}{}"
+                                " WHERE move = $1 AND phase = $3 AND ended_at IS NULL"
+                                " AND ($2 <> 'switched' OR wish <> 'cancel')",
+                                sets.empty() ? "" : ", ", sets),
+                    {{std::to_string(move_.id)}, {std::string(phase)}, {move_.phase}});
+  if (!written.ok()) return written.status();
+  if (written->affected() == 1) return absl::OkStatus();
+  return SqlStatus(sqlstate::kSerializationFailure,
+                   fmt::format("move {} is not in phase {} any more", move_.id, move_.phase));
+}
+
+absl::StatusOr<std::shared_ptr<const ShardMap>> MoveJournal::Enter(std::string_view phase,
+                                                                   std::string_view sets,
+                                                                   CatalogStore::Edit edit) {
+  const ChangeOrigin origin{"mover", fmt::format("MOVE {}: {}", move_.id, phase)};
+  auto map = store_.ChangeAlso(origin, edit,
+                               [&](PgConnection& catalog) { return Write(catalog, phase, sets); });
+  if (map.ok()) move_.phase = phase;
+  return map;
+}
+
+absl::Status MoveJournal::Enter(std::string_view phase, std::string_view sets) {
+  return Enter(phase, sets, [](MapDraft&) { return absl::OkStatus(); }).status();
+}
+
+absl::Status MoveJournal::End(std::string_view phase, const std::string& failure,
+                              CatalogStore::Edit edit) {
+  std::string sets = "ended_at = now(), rate = NULL, lag_bytes = NULL, throttled_by = NULL";
+  if (!failure.empty()) sets += ", failure = " + QuoteLiteral(failure);
+  return Enter(phase, sets, edit).status();
+}
+
+absl::StatusOr<std::string> MoveJournal::Failure() {
+  std::string failure;
+  absl::Status read = store_.Use([&](PgConnection& catalog) -> absl::Status {
+    auto row =
+        catalog.Query("SELECT failure FROM moves WHERE move = $1", {{std::to_string(move_.id)}});
+    if (row.ok() && row->rows() == 1) failure = row->Text(0, 0);
+    return row.status();
+  });
+  if (!read.ok()) return read;
+  return failure;
+}
+
+absl::StatusOr<MoveWish> MoveJournal::ReadWish() {
+  absl::Status read = store_.Use([&](PgConnection& catalog) -> absl::Status {
+    auto moves = OpenMoves(catalog);
+    if (!moves.ok()) return moves.status();
+    for (MoveRecord& move : *moves) {
+      if (move.id != move_.id) continue;
+      move_.wish = move.wish;
+      move_.copies = move.copies;
+      move_.cutovers = move.cutovers;
+      move_.request.options = move.request.options;
+    }
+    return absl::OkStatus();
+  });
+  if (!read.ok()) return read;
+  return move_.wish;
+}
+
+absl::Status MoveJournal::Note(const MoveProgress& progress) {
+  return store_.Use([&](PgConnection& catalog) {
+    return catalog
+        .Query(
+            "UPDATE moves SET bytes_expected = coalesce($2, bytes_expected),"
+            " bytes_copied = coalesce($3, bytes_copied),"
+            " changes_applied = coalesce($4, changes_applied), lag_bytes = $5, rate = $6,"
+            " throttled_by = nullif($7, '') WHERE move = $1 AND ended_at IS NULL",
+            {{std::to_string(move_.id)},
+             Text(progress.bytes_expected),
+             Text(progress.bytes_copied),
+             Text(progress.changes_applied),
+             Text(progress.lag_bytes),
+             Text(progress.rate),
+             {progress.throttled_by}})
+        .status();
+  });
+}
+
+absl::Status MoveJournal::NoteWait(const std::string& why) {
+  if (why == waits_for_) return absl::OkStatus();
+  waits_for_ = why;
+  return store_.Use([&](PgConnection& catalog) {
+    return catalog
+        .Query("UPDATE moves SET error = nullif($2, '') WHERE move = $1 AND ended_at IS NULL",
+               {{std::to_string(move_.id)}, {why}})
+        .status();
+  });
+}
+
+}  // namespace meridian

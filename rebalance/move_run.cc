@@ -1,0 +1,542 @@
+#include "rebalance/move_run.h"
+
+#include <fmt/format.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <utility>
+
+#include "metrics/fault_points.h"
+#include "metrics/log.h"
+#include "rebalance/map_steps.h"
+#include "rebalance/move_phase.h"
+#include "rebalance/mover_lease.h"
+#include "sharding/sql_status.h"
+
+namespace meridian {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+// How the steps say that the operator wishes something else.
+constexpr std::string_view kPaused = "M0010";
+constexpr std::string_view kCancelled = "M0011";
+
+constexpr milliseconds kPulse{500};
+// The locks of the fence's triggers hold up who wants the table behind them.
+constexpr milliseconds kTriggerLock{100};
+constexpr milliseconds kBetweenLocks{200};
+// How fast the target must pass a barrier before a range is held.
+constexpr milliseconds kCaughtUp{50};
+constexpr milliseconds kBetweenLooks{2};
+// What a removal leaves others between its batches.
+constexpr milliseconds kBetweenRemovals{10};
+
+std::string StateOf(const absl::Status& status) { return ToSqlError(status).sqlstate; }
+
+bool IsLockTimeout(const absl::Status& status) { return StateOf(status) == "55P03"; }
+
+// What does not get better by trying again.
+bool IsFinal(const absl::Status& status) {
+  const std::string state = StateOf(status);
+  return state == sqlstate::kObjectNotInPrerequisiteState ||
+         state == sqlstate::kFeatureNotSupported || state == sqlstate::kUndefinedTable ||
+         state == "42P17" || state == "42809" || state == kRowsDiffer || state == "23505" ||
+         state == sqlstate::kInsufficientPrivilege;
+}
+
+void Sleep(milliseconds time, const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  std::unique_lock lock(mutex);
+  wake.wait_for(lock, stop, time, [] { return false; });
+}
+
+uint64_t NowUs() {
+  return static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now().time_since_epoch())
+          .count());
+}
+
+absl::Status Stopped() {
+  return SqlStatus(kTermOver, "this proxy does not work on the moves any more");
+}
+
+}  // namespace
+
+MoveRun::MoveRun(const MoverOptions& options, CatalogStore& store, MoveRecord move, uint64_t term,
+                 std::stop_token stop)
+    : options_(options),
+      store_(store),
+      journal_(store, std::move(move), term),
+      term_(term),
+      stop_(std::move(stop)),
+      throttle_(journal_.move().request.options.max_rate) {}
+
+absl::Status MoveRun::Run() {
+  for (;;) {
+    if (stopped()) return Stopped();
+    const std::string phase = journal_.move().phase;
+    absl::Status done = Step();
+    if (!done.ok() && StateOf(done) == kPaused) {
+      // Nobody is to wait for a move that rests.
+      const bool holds = phase == move_phase::kSwitching || phase == move_phase::kUndoing;
+      return holds ? UndoSwitch() : absl::OkStatus();
+    }
+    if (!done.ok() && StateOf(done) == kCancelled) {
+      done = journal_.Enter(move_phase::kCancelling);
+    }
+    if (!done.ok()) {
+      if (IsFinal(done) && phase != move_phase::kSwitched && phase != move_phase::kCleaning &&
+          phase != move_phase::kCancelling && phase != move_phase::kSwitching &&
+          phase != move_phase::kUndoing) {
+        return Fail(done);
+      }
+      journal_.NoteWait(ToSqlError(done).message).IgnoreError();
+      return done;
+    }
+    const std::string_view now = journal_.move().phase;
+    if (now == move_phase::kDone || now == move_phase::kCancelled || now == move_phase::kFailed) {
+      LogInfo("a move has ended", {{"move", journal_.move().id}, {"how", now}});
+      return absl::OkStatus();
+    }
+  }
+}
+
+absl::Status MoveRun::Step() {
+  const std::string& phase = journal_.move().phase;
+  if (phase == move_phase::kSwitched) return Switched();
+  if (phase == move_phase::kCleaning) return Cleaning();
+  if (phase == move_phase::kCancelling) return Cancelling();
+  if (absl::Status wish = CheckWish(); !wish.ok()) return wish;
+  if (phase == move_phase::kQueued) return Queued();
+  if (phase == move_phase::kAnnounced) return Announced();
+  if (phase == move_phase::kCopying) return Copying();
+  if (phase == move_phase::kFollowing) return Following();
+  // Somebody has died, or lost the catalog, while the range was held.
+  if (phase == move_phase::kSwitching || phase == move_phase::kUndoing) return UndoSwitch();
+  return SqlStatus(sqlstate::kInternalError, fmt::format("unknown phase \"{}\" of a move", phase));
+}
+
+// ---------------------------------------------------------------------------------------------
+// The phases
+
+absl::Status MoveRun::Queued() {
+  if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
+  if (absl::Status fine = slice_->CheckBeforehand(); !fine.ok()) return fine;
+  auto bytes = slice_->EstimateBytes();
+  if (!bytes.ok()) return bytes.status();
+  progress_.bytes_expected = *bytes;
+  if (absl::Status noted = journal_.Note(progress_); !noted.ok()) return noted;
+  FaultPoint("move.announce");
+  auto map = journal_.Enter(move_phase::kAnnounced, "", [&](MapDraft& draft) {
+    return map_steps::Announce(journal_.move().request, draft);
+  });
+  return map.status();
+}
+
+absl::Status MoveRun::Announced() {
+  FaultPoint("move.announced");
+  auto epoch = store_.LoadEpoch();
+  if (!epoch.ok()) return epoch.status();
+  if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
+  if (absl::Status known = AwaitProxies(*epoch); !known.ok()) return known;
+  return journal_.Enter(move_phase::kCopying, "copies = copies + 1");
+}
+
+absl::Status MoveRun::Copying() {
+  FaultPoint("move.copying");
+  slice_.reset();  // named after the copy
+  if (absl::Status wish = CheckWish(); !wish.ok()) return wish;
+  if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
+  if (absl::Status dropped = slice_->DropStreams(); !dropped.ok()) return dropped;
+  absl::Status removed = slice_->RemoveFromTarget([&] {
+    absl::Status mine = ActAsMover(slice_->target(), term_);
+    return mine.ok() ? Pulse() : mine;
+  });
+  if (!removed.ok()) return removed;
+  absl::Status raised = RetryLocks("a lock on a table of the source",
+                                   [&] { return slice_->RaiseFence(kTriggerLock); });
+  if (!raised.ok()) return raised;
+  progress_.bytes_copied = 0;
+  pulse_bytes_ = 0;
+  absl::Status waits = journal_.NoteWait("transactions that run on the source");
+  if (!waits.ok()) return waits;
+  copying_ = true;
+  absl::Status copied = slice_->Copy([&](size_t bytes) { return OnBytes(bytes); });
+  copying_ = false;
+  if (!copied.ok()) return copied;
+  progress_.rate.reset();
+  progress_.throttled_by.clear();
+  progress_.bytes_expected = progress_.bytes_copied;
+  if (absl::Status noted = journal_.Note(progress_); !noted.ok()) return noted;
+  FaultPoint("move.copied");
+  return journal_.Enter(move_phase::kFollowing);
+}
+
+absl::Status MoveRun::Following() {
+  FaultPoint("move.following");
+  absl::Status followed = FollowAndSwitch();
+  const std::string state = StateOf(followed);
+  // A failover of the source has taken the slot, or the stream lacks a value.
+  if (state != sqlstate::kUndefinedObject && state != kValueNotSent) return followed;
+  if (journal_.move().phase != move_phase::kFollowing) return followed;
+  return journal_.Enter(move_phase::kCopying, "copies = copies + 1");
+}
+
+absl::Status MoveRun::FollowAndSwitch() {
+  if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
+  if (!following_) {
+    absl::Status followed = slice_->Follow();
+    if (StateOf(followed) ==
+        sqlstate::kUndefinedObject) {  // a failover of the source took the slot
+      return journal_.Enter(move_phase::kCopying, "copies = copies + 1");
+    }
+    if (!followed.ok()) return followed;
+    following_ = true;
+  }
+  for (uint64_t round = 0;; ++round) {
+    const std::string barrier =
+        fmt::format("caught up {} {} {}", journal_.move().id, term_, NowUs());
+    if (absl::Status emitted = slice_->EmitBarrier(barrier); !emitted.ok()) return emitted;
+    const auto emitted_at = steady_clock::now();
+    for (bool passed = false; !passed;) {
+      const auto until = slice_->follower().Until(barrier, steady_clock::now() + kPulse);
+      if (!until.ok()) return until.status();
+      passed = *until;
+      if (absl::Status pulse = Pulse(); !pulse.ok()) return pulse;
+    }
+    if (steady_clock::now() - emitted_at < kCaughtUp) break;
+  }
+  if (journal_.move().request.options.verify && !verified_) {
+    if (absl::Status same = slice_->Verify([&] { return Pulse(); }); !same.ok()) return same;
+    verified_ = true;
+    FaultPoint("move.verified");
+    return absl::OkStatus();  // catch up once more
+  }
+  auto map = journal_.Enter(
+      move_phase::kSwitching, "cutovers = cutovers + 1",
+      [&](MapDraft& draft) { return map_steps::Hold(journal_.move().request, draft); });
+  if (!map.ok()) return map.status();
+  absl::Status switched = TrySwitch();
+  if (switched.ok()) return switched;
+  LogInfo("a cut-over is tried again later",
+          {{"move", journal_.move().id}, {"why", ToSqlError(switched).message}});
+  following_ = false;
+  const absl::Status undone = UndoSwitch();
+  return undone.ok() ? switched : undone;
+}
+
+absl::Status MoveRun::TrySwitch() {
+  const auto begun = steady_clock::now();
+  const auto deadline = begun + journal_.move().request.options.cutover_timeout;
+  const auto left = [&] {
+    return std::max(milliseconds(1),
+                    std::chrono::duration_cast<milliseconds>(deadline - steady_clock::now()));
+  };
+  FaultPoint("move.held");
+  auto epoch = store_.LoadEpoch();
+  if (!epoch.ok()) return epoch.status();
+  if (absl::Status drained = AwaitDrained(*epoch, deadline); !drained.ok()) return drained;
+  FaultPoint("move.drained");
+  const std::string barrier = fmt::format("fence {} {} {}", journal_.move().id, term_, NowUs());
+  if (absl::Status armed = slice_->ArmFence(barrier, left()); !armed.ok()) {
+    if (!IsLockTimeout(armed)) return armed;
+    return SqlStatus("55P03", "transactions that have written to the range do not end",
+                     "pg_locks on the source tells which.");
+  }
+  FaultPoint("move.fenced");
+  const auto passed = slice_->follower().Until(barrier, deadline);
+  if (!passed.ok()) return passed.status();
+  if (!*passed) return SqlStatus("55P03", "the target has not caught up in time");
+  const auto complete_at = slice_->TargetPosition();
+  if (!complete_at.ok()) return complete_at.status();
+  FaultPoint("move.swap");
+  const uint64_t pause_us = static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - begun).count());
+  auto map = journal_.Enter(move_phase::kSwitched,
+                            fmt::format("pause_us = {}, changes_applied = {}, lag_bytes = NULL",
+                                        pause_us, slice_->changes()),
+                            [&](MapDraft& draft) {
+                              return map_steps::Swap(journal_.move().request, *complete_at, draft);
+                            });
+  if (!map.ok()) return map.status();
+  LogInfo("a key range has another owner", {{"move", journal_.move().id},
+                                            {"range", journal_.move().request.range},
+                                            {"owner", journal_.move().request.target},
+                                            {"epoch", (*map)->epoch().value},
+                                            {"pause_us", pause_us}});
+  return absl::OkStatus();
+}
+
+// Not before the catalog says that it is undone: else the swap may have happened, whatever was
+// heard of it. The fence opens before the range is released, so that no statement meets it.
+absl::Status MoveRun::UndoSwitch() {
+  if (journal_.move().phase != move_phase::kUndoing) {
+    if (absl::Status decided = journal_.Enter(move_phase::kUndoing); !decided.ok()) return decided;
+  }
+  FaultPoint("move.undoing");
+  slice_.reset();
+  if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
+  if (absl::Status opened = slice_->OpenFence(); !opened.ok()) return opened;
+  FaultPoint("move.undone");
+  auto map = journal_.Enter(move_phase::kFollowing, "", [&](MapDraft& draft) {
+    return map_steps::Release(journal_.move().request, draft);
+  });
+  return map.status();
+}
+
+absl::Status MoveRun::Switched() {
+  FaultPoint("move.switched");
+  if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
+  if (absl::Status closed = slice_->CloseFence(); !closed.ok()) return closed;
+  auto epoch = store_.LoadEpoch();
+  if (!epoch.ok()) return epoch.status();
+  if (absl::Status known = AwaitProxies(*epoch); !known.ok()) return known;
+  if (absl::Status complete = AwaitReplicas(); !complete.ok()) return complete;
+  return journal_.Enter(move_phase::kCleaning);
+}
+
+absl::Status MoveRun::Cleaning() {
+  FaultPoint("move.cleaning");
+  if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
+  if (absl::Status dropped = slice_->DropStreams(); !dropped.ok()) return dropped;
+  absl::Status removed = slice_->RemoveFromSource([&]() -> absl::Status {
+    Sleep(kBetweenRemovals, stop_);
+    if (stopped()) return Stopped();
+    return ActAsMover(slice_->source(), term_);
+  });
+  if (!removed.ok()) return removed;
+  FaultPoint("move.removed");
+  absl::Status fence = RetryLocks("a lock on a table of the source",
+                                  [&] { return slice_->DropFence(kTriggerLock); });
+  if (!fence.ok()) return fence;
+  FaultPoint("move.end");
+  return journal_.End(move_phase::kDone, "", [&](MapDraft& draft) {
+    return map_steps::End(journal_.move().request, draft);
+  });
+}
+
+absl::Status MoveRun::Cancelling() {
+  FaultPoint("move.cancelling");
+  slice_.reset();
+  if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
+  if (absl::Status opened = slice_->OpenFence(); !opened.ok()) return opened;
+  if (absl::Status dropped = slice_->DropStreams(); !dropped.ok()) return dropped;
+  absl::Status fence = RetryLocks("a lock on a table of the source",
+                                  [&] { return slice_->DropFence(kTriggerLock); });
+  if (!fence.ok()) return fence;
+  absl::Status removed =
+      slice_->RemoveFromTarget([&] { return ActAsMover(slice_->target(), term_); });
+  if (!removed.ok()) return removed;
+  FaultPoint("move.undo_end");
+  const auto end = [&](MapDraft& draft) { return map_steps::End(journal_.move().request, draft); };
+  auto failed = journal_.Failure();
+  if (!failed.ok()) return failed.status();
+  return failed->empty() ? journal_.End(move_phase::kCancelled, "", end)
+                         : journal_.End(move_phase::kFailed, *failed, end);
+}
+
+absl::Status MoveRun::Fail(const absl::Status& why) {
+  const SqlError error = ToSqlError(why);
+  LogWarning("a move cannot be done", {{"move", journal_.move().id}, {"why", error.message}});
+  const std::string text =
+      error.hint.empty() ? error.message : fmt::format("{} ({})", error.message, error.hint);
+  if (journal_.move().phase == move_phase::kQueued) {
+    return journal_.End(move_phase::kFailed, text, [](MapDraft&) { return absl::OkStatus(); });
+  }
+  absl::Status decided =
+      journal_.Enter(move_phase::kCancelling, fmt::format("failure = {}", QuoteLiteral(text)));
+  return decided.ok() ? Run() : decided;
+}
+
+// ---------------------------------------------------------------------------------------------
+// What they share
+
+absl::Status MoveRun::ConnectShards() {
+  if (slice_) return absl::OkStatus();
+  auto map = store_.Load();
+  if (!map.ok()) return map.status();
+  const MoveRequest& request = journal_.move().request;
+  const Distribution* const distribution = (*map)->FindDistribution(request.distribution);
+  if (distribution == nullptr) {
+    return SqlStatus(sqlstate::kObjectNotInPrerequisiteState,
+                     fmt::format("distribution \"{}\" is gone", request.distribution));
+  }
+  const auto& ranges = distribution->ranges();
+  const auto range = std::find_if(ranges.begin(), ranges.end(),
+                                  [&](const KeyRange& r) { return r.name == request.range; });
+  if (range == ranges.end()) {
+    return SqlStatus(sqlstate::kObjectNotInPrerequisiteState,
+                     fmt::format("key range \"{}\" is gone", request.range));
+  }
+  std::vector<MappedTable> tables;
+  for (const MappedTable& table : (*map)->tables()) {
+    if (table.kind == MappedTable::Kind::kSharded &&
+        &(*map)->distributions()[table.distribution] == distribution) {
+      tables.push_back(table);
+    }
+  }
+  ShardAccess access = options_.shards;
+  access.login.stop = stop_;
+  access.login.application_name = kMoverApplicationName;
+  SliceOptions options{
+      {}, {}, fmt::format("meridian_move_{}", journal_.move().id), journal_.move().copies, term_};
+  for (auto [name, target] :
+       {std::pair{&request.source, &options.source}, std::pair{&request.target, &options.target}}) {
+    const auto shard = (*map)->FindShard(*name);
+    if (!shard) {
+      return SqlStatus(sqlstate::kObjectNotInPrerequisiteState,
+                       fmt::format("shard \"{}\" is gone", *name));
+    }
+    auto primary = ConnectPrimary(access, (*map)->shard(*shard));
+    if (!primary.ok()) return primary.status();
+    *target = TargetOf(access, (*map)->shard(*shard), primary->node);
+  }
+  slice_.emplace(std::move(options));
+  following_ = false;
+  absl::Status ready = slice_->Connect();
+  if (ready.ok()) {
+    ready = slice_->ReadTables(tables, *distribution, static_cast<size_t>(range - ranges.begin()),
+                               request.target);
+  }
+  if (!ready.ok()) slice_.reset();
+  return ready;
+}
+
+absl::Status MoveRun::AwaitProxies(Epoch epoch) {
+  for (;;) {
+    std::vector<SlowProxy> slow;
+    absl::Status asked = store_.Use([&](PgConnection& catalog) -> absl::Status {
+      auto found = ProxiesBefore(catalog, epoch);
+      if (!found.ok()) return found.status();
+      slow = *std::move(found);
+      for (const SlowProxy& proxy : slow) {
+        if (!proxy.lapsed) continue;
+        auto gone = ForgetIfGone(catalog, proxy.name, options_.application_prefix,
+                                 {&slice_->source(), &slice_->target()});
+        if (!gone.ok()) return gone.status();
+      }
+      return absl::OkStatus();
+    });
+    if (!asked.ok()) return asked;
+    if (slow.empty()) return journal_.NoteWait("");
+    if (absl::Status noted = journal_.NoteWait(NamesOf(slow)); !noted.ok()) return noted;
+    Sleep(milliseconds(20), stop_);
+    if (stopped()) return Stopped();
+    if (journal_.move().phase == move_phase::kSwitched) continue;  // there is only forward
+    if (absl::Status pulse = Pulse(); !pulse.ok()) return pulse;
+  }
+}
+
+// Before the source's rows go: whichever node is the target's primary next has them then. And from
+// the end of the move on, the map does not say any more what replicas must have replayed; one that
+// is cut off from its primary serves nobody once it is too old.
+absl::Status MoveRun::AwaitReplicas() {
+  auto map = store_.Load();
+  if (!map.ok()) return map.status();
+  const auto target = (*map)->FindShard(journal_.move().request.target);
+  const size_t replicas = target ? (*map)->shard(*target).nodes.size() - 1 : 0;
+  const std::string complete_at = LsnText(target ? (*map)->CompleteAt(*target) : 0);
+  const auto deadline = steady_clock::now() + options_.replica_lag_max;
+  while (replicas > 0 && steady_clock::now() < deadline) {
+    auto complete = slice_->target().Query(
+        "SELECT count(*) >= $2::bigint FROM pg_stat_replication WHERE replay_lsn >= $1::pg_lsn",
+        {{complete_at}, {std::to_string(replicas)}});
+    if (!complete.ok()) return complete.status();
+    if (complete->Get(0, 0) == "t") break;
+    if (absl::Status noted = journal_.NoteWait("replicas of the target"); !noted.ok()) return noted;
+    Sleep(milliseconds(100), stop_);
+    if (stopped()) return Stopped();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status MoveRun::AwaitDrained(Epoch epoch, steady_clock::time_point deadline) {
+  for (;;) {
+    std::vector<SlowProxy> slow;
+    absl::Status asked = store_.Use([&](PgConnection& catalog) -> absl::Status {
+      auto found = ProxiesUsing(catalog, epoch, journal_.move().request.range);
+      if (found.ok()) slow = *std::move(found);
+      return found.status();
+    });
+    if (!asked.ok()) return asked;
+    if (slow.empty()) return absl::OkStatus();
+    if (steady_clock::now() >= deadline) {
+      return SqlStatus(
+          "55P03", fmt::format("transactions that use the range do not end ({})", NamesOf(slow)));
+    }
+    // What the source does meanwhile is applied meanwhile.
+    const auto followed = slice_->follower().Until("", steady_clock::now() + kBetweenLooks);
+    if (!followed.ok()) return followed.status();
+    if (stopped()) return Stopped();
+  }
+}
+
+absl::Status MoveRun::CheckWish() {
+  const auto wish = journal_.ReadWish();
+  if (!wish.ok()) return wish.status();
+  if (*wish == MoveWish::kPause) {
+    if (!copying_) return SqlStatus(kPaused, "the move is paused");
+    // Its snapshot would be lost: it rests where it is.
+    Sleep(kPulse, stop_);
+    return stopped() ? Stopped() : CheckWish();
+  }
+  if (*wish == MoveWish::kCancel) return SqlStatus(kCancelled, "the move is cancelled");
+  throttle_.set_max_rate(journal_.move().request.options.max_rate);
+  return absl::OkStatus();
+}
+
+absl::Status MoveRun::Pulse() {
+  if (stopped()) return Stopped();
+  const auto now = steady_clock::now();
+  if (now - pulse_ < kPulse) return absl::OkStatus();
+  if (journal_.move().phase == move_phase::kCopying && progress_.bytes_copied) {
+    const auto us = std::chrono::duration_cast<std::chrono::microseconds>(now - pulse_).count();
+    progress_.rate = (*progress_.bytes_copied - pulse_bytes_) * 1'000'000 / uint64_t(us);
+    pulse_bytes_ = *progress_.bytes_copied;
+    progress_.throttled_by = throttle_.reason();
+  }
+  pulse_ = now;
+  if (following_) {
+    auto lag = slice_->LagBytes();
+    if (!lag.ok()) return lag.status();
+    progress_.lag_bytes = *lag;
+    progress_.changes_applied = slice_->changes();
+  }
+  if (absl::Status noted = journal_.Note(progress_); !noted.ok()) return noted;
+  return CheckWish();
+}
+
+absl::Status MoveRun::OnBytes(size_t bytes) {
+  if (*progress_.bytes_copied == 0) {
+    pulse_ = steady_clock::now();
+    if (absl::Status noted = journal_.NoteWait(""); !noted.ok()) return noted;
+  }
+  *progress_.bytes_copied += bytes;
+  const auto until =
+      steady_clock::now() + std::chrono::microseconds(throttle_.Take(bytes, NowUs()));
+  for (;;) {
+    if (absl::Status pulse = Pulse(); !pulse.ok()) return pulse;
+    const auto left = std::chrono::ceil<milliseconds>(until - steady_clock::now());
+    if (left <= milliseconds(0)) return absl::OkStatus();
+    Sleep(std::min(left, kPulse), stop_);
+  }
+}
+
+absl::Status MoveRun::RetryLocks(const char* what, absl::FunctionRef<absl::Status()> attempt) {
+  const bool can_stop = journal_.move().phase == move_phase::kCopying;
+  for (;;) {
+    absl::Status done = attempt();
+    if (done.ok()) return journal_.NoteWait("");
+    if (!IsLockTimeout(done)) return done;
+    if (absl::Status noted = journal_.NoteWait(what); !noted.ok()) return noted;
+    Sleep(kBetweenLocks, stop_);
+    if (stopped()) return Stopped();
+    if (!can_stop) continue;
+    if (absl::Status pulse = Pulse(); !pulse.ok()) return pulse;
+  }
+}
+
+}  // namespace meridian

@@ -1,0 +1,88 @@
+// One move, from the phase in which the catalog has it to its end, or to where it must wait. The
+// phases are in move_phase.h, what they do on the shards in slice.h, to the map in map_steps.h.
+// Blocking; one thread.
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "rebalance/move_journal.h"
+#include "rebalance/proxies.h"
+#include "rebalance/slice.h"
+#include "rebalance/throttle.h"
+#include "sharding/admin/shard_access.h"
+#include "sharding/catalog/store.h"
+
+namespace meridian {
+
+struct MoverOptions {
+  CatalogOptions catalog;
+  ShardAccess shards;
+  std::string proxy;  // this one's name
+  // In front of a proxy's name, the application name of a connection that each keeps to each shard.
+  std::string application_prefix;
+  std::chrono::milliseconds replica_lag_max{30'000};  // who is further behind serves nobody
+};
+
+class MoveRun {
+ public:
+  // `stop`: the mover's lease is lost. References outlive this object.
+  MoveRun(const MoverOptions& options, CatalogStore& store, MoveRecord move, uint64_t term,
+          std::stop_token stop);
+
+  // OK: the move has ended, or rests as the operator wishes. An error: try again later, from the
+  // phase that the catalog has then.
+  absl::Status Run();
+
+ private:
+  // Done: go on with the phase that was entered.
+  absl::Status Step();
+  absl::Status Queued();
+  absl::Status Announced();
+  absl::Status Copying();
+  absl::Status Following();
+  absl::Status Switched();
+  absl::Status Cleaning();
+  absl::Status Cancelling();
+
+  // Gives up for good: what was done is undone, and the move ends as failed.
+  absl::Status Fail(const absl::Status& why);
+  absl::Status FollowAndSwitch();
+  absl::Status TrySwitch();
+  absl::Status UndoSwitch();
+  absl::Status AwaitProxies(Epoch epoch);
+  absl::Status AwaitReplicas();
+  absl::Status AwaitDrained(Epoch epoch, std::chrono::steady_clock::time_point deadline);
+
+  absl::Status ConnectShards();
+  // Whether the operator wishes something else: kPaused or kCancelled as SQLSTATE then.
+  absl::Status CheckWish();
+  // The same, at most every half second; tells how far the move is.
+  absl::Status Pulse();
+  absl::Status OnBytes(size_t bytes);
+  absl::Status RetryLocks(const char* what, absl::FunctionRef<absl::Status()> attempt);
+  bool stopped() const { return stop_.stop_requested(); }
+
+  const MoverOptions& options_;
+  CatalogStore& store_;
+  MoveJournal journal_;
+  const uint64_t term_;
+  const std::stop_token stop_;
+  std::optional<Slice> slice_;
+  bool copying_ = false;
+  bool following_ = false;
+  bool verified_ = false;
+  Throttle throttle_;
+  MoveProgress progress_;
+  std::chrono::steady_clock::time_point pulse_{};
+  uint64_t pulse_bytes_ = 0;
+};
+
+}  // namespace meridian

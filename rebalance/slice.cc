@@ -1,0 +1,358 @@
+#include "rebalance/slice.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <future>
+#include <utility>
+
+#include "rebalance/digest.h"
+#include "rebalance/mover_lease.h"
+#include "rebalance/remove_rows.h"
+#include "rebalance/stream/publication.h"
+#include "rebalance/stream/range_copy.h"
+#include "sharding/admin/table_check.h"
+#include "sharding/admin/table_definition.h"
+#include "sharding/catalog/shard_support.h"
+#include "sharding/sql_status.h"
+
+namespace meridian {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+
+constexpr milliseconds kStatement{30'000};
+// Copies, digests and the creation of slots take as long as they take; a lost lease ends them.
+constexpr milliseconds kNoLimit{0};
+constexpr seconds kBarrierMax{600};
+
+PgTarget Unlimited(PgTarget target) {
+  target.statement_timeout = kNoLimit;
+  return target;
+}
+
+absl::Status NotPossible(std::string message, std::string hint) {
+  return SqlStatus(sqlstate::kObjectNotInPrerequisiteState, std::move(message), std::move(hint));
+}
+
+uint64_t Number(const PgResult& result) {
+  uint64_t number = 0;
+  const std::string text = result.Text(0, 0);
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+absl::Status CheckSource(PgConnection& source) {
+  auto settings = source.Query(
+      "SELECT current_setting('server_version_num')::int >= 150000,"
+      " current_setting('wal_level') = 'logical',"
+      " current_setting('max_replication_slots')::int - (SELECT count(*) FROM "
+      "pg_replication_slots),"
+      " current_setting('max_wal_senders')::int - (SELECT count(*) FROM pg_stat_replication)");
+  if (!settings.ok()) return settings.status();
+  if (settings->Get(0, 0) != "t") {
+    return NotPossible("the source is older than PostgreSQL 15",
+                       "Upgrade it: moves need the row filters of publications.");
+  }
+  if (settings->Get(0, 1) != "t") {
+    return NotPossible("the source's wal_level is not logical",
+                       "Set wal_level = logical in its postgresql.conf, and restart it.");
+  }
+  // One for the changes, one for the comparison.
+  for (const size_t column : {2, 3}) {
+    const std::string left = settings->Text(0, column);
+    if (!left.starts_with('-') && left != "0" && left != "1") continue;
+    const char* const name = column == 2 ? "max_replication_slots" : "max_wal_senders";
+    return NotPossible(fmt::format("the source has too few left of {}", name),
+                       fmt::format("Raise {} in its postgresql.conf, and restart it.", name));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string Slice::CopyName() const { return fmt::format("{}_{}", options_.name, options_.copy); }
+
+absl::Status Slice::Connect() {
+  for (auto [connection, target] :
+       {std::pair{&source_, &options_.source}, std::pair{&target_, &options_.target}}) {
+    auto connected = OpenForRows(*target);
+    if (!connected.ok()) return connected.status();
+    connection->emplace(*std::move(connected));
+    PgConnection& shard = **connection;
+    shard.set_statement_timeout(kStatement);
+    if (absl::Status ready = EnsureShardSupport(shard); !ready.ok()) return ready;
+    if (absl::Status alone = EndOtherMovers(shard, options_.term); !alone.ok()) return alone;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Slice::ReadTables(const std::vector<MappedTable>& tables,
+                               const Distribution& distribution, size_t range,
+                               const std::string& new_owner) {
+  tables_.clear();
+  fence_ = {options_.name, {}, distribution.ranges()[range].name, new_owner};
+  for (const MappedTable& table : tables) {
+    auto moved = ReadMovedTable(*source_, table, distribution, range);
+    if (!moved.ok()) return moved.status();
+    tables_.push_back(*std::move(moved));
+    fence_.tables.push_back(FenceOf(table, distribution, range));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Slice::CheckBeforehand() {
+  if (absl::Status source = CheckSource(*source_); !source.ok()) return source;
+  for (const MovedTable& table : tables_) {
+    const auto here = ReadTableDefinition(*source_, table.name);
+    if (!here.ok()) return here.status();
+    const auto there = ReadTableDefinition(*target_, table.name);
+    if (!there.ok()) return there.status();
+    for (const auto* side : {&*here, &*there}) {
+      if (*side) continue;
+      return NotPossible(fmt::format("table {} is not on both shards", table.name.ToString()),
+                         "Create it where it is missing.");
+    }
+    if (absl::Status kind = CheckTableKind(table.name, **here); !kind.ok()) return kind;
+    absl::Status same =
+        CheckSameDefinition(table.name, "the source", **here, "the target", **there);
+    if (!same.ok()) return same;
+    auto rows = target_->Query(
+        fmt::format("SELECT 1 FROM {} WHERE {} LIMIT 1", table.name.ToString(), table.condition));
+    if (!rows.ok()) return rows.status();
+    if (rows->rows() == 0) continue;
+    return NotPossible(
+        fmt::format("the target has rows of the range in table {}", table.name.ToString()),
+        "They are not known to Meridian: look at them there, and delete them.");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<uint64_t> Slice::EstimateBytes() {
+  uint64_t bytes = 0;
+  for (const MovedTable& table : tables_) {
+    // The share of the rows that the range has, of a sample of the table.
+    auto size = source_->Query(
+        fmt::format(
+            "SELECT (coalesce((SELECT sum(pg_table_size(relid)) FROM "
+            "pg_partition_tree($1::regclass)),"
+            " pg_table_size($1::regclass)) * coalesce((SELECT avg(CASE WHEN {} THEN 1.0 ELSE 0 END)"
+            " FROM (SELECT * FROM {} LIMIT 10000) s), 0))::bigint",
+            table.condition, table.name.ToString()),
+        {{table.name.ToString()}});
+    if (!size.ok()) return size.status();
+    bytes += Number(*size);
+  }
+  return bytes;
+}
+
+absl::Status Slice::DropStreams() {
+  follower_.reset();
+  stream_.reset();
+  applier_.reset();
+  const std::string mine = options_.name + "_";
+  auto slots = source_->Query(
+      "SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots"
+      " WHERE starts_with(slot_name, $1) AND active_pid IS NOT NULL",
+      {{mine}});
+  if (!slots.ok()) return slots.status();
+  slots = source_->Query(
+      "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
+      " WHERE starts_with(slot_name, $1)",
+      {{mine}});
+  if (!slots.ok()) return slots.status();
+  auto publications =
+      source_->Query("SELECT pubname FROM pg_publication WHERE starts_with(pubname, $1)", {{mine}});
+  if (!publications.ok()) return publications.status();
+  for (size_t r = 0; r < publications->rows(); ++r) {
+    absl::Status dropped = DropPublication(*source_, publications->Text(r, 0));
+    if (!dropped.ok()) return dropped;
+  }
+  return target_
+      ->Query(
+          "SELECT pg_replication_origin_drop(roname) FROM pg_replication_origin"
+          " WHERE starts_with(roname, $1)",
+          {{mine}})
+      .status();
+}
+
+absl::Status Slice::RemoveFromSource(absl::FunctionRef<absl::Status()> before_batch) {
+  for (const MovedTable& table : tables_) {
+    if (absl::Status done = RemoveRows(*source_, table, before_batch); !done.ok()) return done;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Slice::RemoveFromTarget(absl::FunctionRef<absl::Status()> before_batch) {
+  for (const MovedTable& table : tables_) {
+    if (absl::Status done = RemoveRows(*target_, table, before_batch); !done.ok()) return done;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Slice::RaiseFence(milliseconds lock_timeout) {
+  return meridian::RaiseFence(*source_, fence_, lock_timeout);
+}
+
+absl::Status Slice::ArmFence(const std::string& barrier, milliseconds lock_timeout) {
+  return meridian::ArmFence(*source_, fence_, barrier, lock_timeout,
+                            [&] { return ActAsMover(*source_, options_.term); });
+}
+
+absl::Status Slice::OpenFence() {
+  return InTransaction(*source_, "BEGIN", [&]() -> absl::Status {
+    if (absl::Status mine = ActAsMover(*source_, options_.term); !mine.ok()) return mine;
+    return meridian::OpenFence(*source_, fence_);
+  });
+}
+
+absl::Status Slice::CloseFence() { return meridian::CloseFence(*source_, fence_); }
+
+absl::Status Slice::DropFence(milliseconds lock_timeout) {
+  return meridian::DropFence(*source_, fence_, lock_timeout);
+}
+
+absl::Status Slice::Copy(absl::FunctionRef<absl::Status(size_t bytes)> on_bytes) {
+  const std::string name = CopyName();
+  if (absl::Status made = MakePublication(*source_, name, tables_); !made.ok()) return made;
+  auto stream = ChangeStream::Connect(Unlimited(options_.source));
+  if (!stream.ok()) return stream.status();
+  const auto slot = stream->CreateSlot(name);
+  if (!slot.ok()) return slot.status();
+  start_ = slot->start;
+  auto from = OpenSnapshot(Unlimited(options_.source), slot->snapshot);
+  if (!from.ok()) return from.status();
+  auto to = OpenForRows(Unlimited(options_.target));
+  if (!to.ok()) return to.status();
+  return InTransaction(*to, "BEGIN", [&]() -> absl::Status {
+    if (absl::Status mine = ActAsMover(*to, options_.term); !mine.ok()) return mine;
+    for (const MovedTable& table : tables_) {
+      const auto copied = CopyRange(*from, *to, table, on_bytes);
+      if (!copied.ok()) return copied.status();
+    }
+    return absl::OkStatus();
+  });
+}
+
+absl::Status Slice::Follow() {
+  const std::string name = CopyName();
+  follower_.reset();
+  stream_.reset();
+  applier_.reset();
+  auto applier = ChangeApplier::Connect(Unlimited(options_.target), name, tables_);
+  if (!applier.ok()) return applier.status();
+  applier_.emplace(*std::move(applier));
+  auto stream = ChangeStream::Connect(Unlimited(options_.source));
+  if (!stream.ok()) return stream.status();
+  stream_.emplace(*std::move(stream));
+  absl::Status started = stream_->Start(name, name, std::max(start_, applier_->applied()));
+  if (!started.ok()) return started;
+  follower_.emplace(*stream_, *applier_);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<uint64_t> Slice::LagBytes() {
+  auto lag = source_->Query(
+      "SELECT coalesce(pg_current_wal_lsn() - confirmed_flush_lsn, 0)::bigint"
+      " FROM pg_replication_slots WHERE slot_name = $1",
+      {{CopyName()}});
+  if (!lag.ok()) return lag.status();
+  if (lag->rows() == 0) {
+    return SqlStatus(sqlstate::kUndefinedObject, "the move's replication slot is gone",
+                     "The copy is begun anew.");
+  }
+  return Number(*lag);
+}
+
+absl::Status Slice::EmitBarrier(const std::string& barrier) {
+  return source_
+      ->Query("SELECT pg_logical_emit_message(true, $1, $2)",
+              {{std::string(kMessagePrefix)}, {barrier}})
+      .status();
+}
+
+// A second slot gives a snapshot of the source and the place in the stream to which it belongs;
+// there the target has the same, or something has gone wrong.
+absl::Status Slice::Verify(absl::FunctionRef<absl::Status()> meanwhile) {
+  const std::string name = CopyName() + "_verify";
+  if (absl::Status none = ChangeStream::DropSlot(*source_, name); !none.ok()) return none;
+  std::stop_source give_up;
+  const std::stop_callback also(options_.source.stop, [&] { give_up.request_stop(); });
+  PgTarget source = Unlimited(options_.source);
+  PgTarget target = Unlimited(options_.target);
+  source.stop = target.stop = give_up.get_token();
+  auto exporter = ChangeStream::Connect(source);
+  if (!exporter.ok()) return exporter.status();
+  auto made = std::async(std::launch::async, [&] { return exporter->CreateSlot(name); });
+  // It takes until the transactions that are running have ended. Nothing is applied meanwhile: that
+  // could be more than the snapshot shows.
+  while (made.wait_for(milliseconds(500)) != std::future_status::ready) {
+    absl::Status fine = stream_->KeepAlive();
+    if (fine.ok()) fine = meanwhile();
+    if (fine.ok()) continue;
+    give_up.request_stop();
+    made.wait();
+    return fine;
+  }
+  const auto slot = made.get();
+  if (!slot.ok()) return slot.status();
+  auto at_source = OpenSnapshot(source, slot->snapshot);
+  if (!at_source.ok()) return at_source.status();
+  // So that a transaction behind the snapshot comes, whether anybody writes or not.
+  if (absl::Status emitted = EmitBarrier(name); !emitted.ok()) return emitted;
+  const auto there = follower_->UpTo(slot->start, steady_clock::now() + kBarrierMax);
+  if (!there.ok()) return there.status();
+  if (!*there) return NotPossible("the target does not catch up", "It is tried again.");
+  auto at_target = OpenForRows(target);
+  if (!at_target.ok()) return at_target.status();
+  auto begun = at_target->Script("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT 1");
+  if (!begun.ok()) return begun.status();
+  absl::Status same = CompareSnapshots(*at_source, *at_target, give_up, meanwhile);
+  absl::Status dropped = ChangeStream::DropSlot(*source_, name);
+  return same.ok() ? dropped : same;
+}
+
+absl::Status Slice::CompareSnapshots(PgConnection& at_source, PgConnection& at_target,
+                                     std::stop_source& give_up,
+                                     absl::FunctionRef<absl::Status()> meanwhile) {
+  constexpr uint32_t kBuckets = 256;
+  for (const MovedTable& table : tables_) {
+    const auto digest = [&table](PgConnection& shard) {
+      return std::async(std::launch::async, [&] { return DigestRows(shard, table, kBuckets); });
+    };
+    auto a = digest(at_source);
+    auto b = digest(at_target);
+    absl::Status fine;
+    while (a.wait_for(seconds(0)) != std::future_status::ready ||
+           b.wait_for(seconds(0)) != std::future_status::ready) {
+      if (!fine.ok()) {  // no digest is waited for that nobody needs
+        give_up.request_stop();
+        break;
+      }
+      auto followed = follower_->Until("", steady_clock::now() + milliseconds(50));
+      fine = followed.ok() ? meanwhile() : followed.status();
+    }
+    const auto source_rows = a.get();
+    const auto target_rows = b.get();
+    if (!fine.ok()) return fine;
+    if (!source_rows.ok()) return source_rows.status();
+    if (!target_rows.ok()) return target_rows.status();
+    const size_t differing = DifferingBuckets(*source_rows, *target_rows).size();
+    if (differing == 0) continue;
+    return SqlStatus(kRowsDiffer,
+                     fmt::format("table {} is not the same on both shards: {} of {} parts differ",
+                                 table.name.ToString(), differing, kBuckets),
+                     "Something else than this move has written to the range at the target.");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Lsn> Slice::TargetPosition() {
+  auto lsn = target_->Query("SELECT pg_current_wal_insert_lsn()");
+  if (!lsn.ok()) return lsn.status();
+  return ParseLsn(lsn->Text(0, 0)).value_or(0);
+}
+
+}  // namespace meridian

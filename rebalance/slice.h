@@ -1,0 +1,101 @@
+// The two shards of a move, and what it does on them: the rows of one key range, copied, followed,
+// compared, taken away. The phases of a move put these together (move_run.h). Blocking; one thread.
+#pragma once
+
+#include <absl/functional/function_ref.h>
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "rebalance/fence.h"
+#include "rebalance/stream/change_applier.h"
+#include "rebalance/stream/change_stream.h"
+#include "rebalance/stream/follower.h"
+#include "rebalance/stream/moved_table.h"
+#include "sharding/catalog/pg_connection.h"
+
+namespace meridian {
+
+struct SliceOptions {
+  PgTarget source;  // the primaries, now
+  PgTarget target;
+  std::string name;   // of the fence; with a number behind it, of what a copy needs
+  uint64_t copy = 0;  // that number: each attempt has names of its own
+  uint64_t term = 0;  // the mover's
+};
+
+class Slice {
+ public:
+  explicit Slice(SliceOptions options) : options_(std::move(options)) {}
+
+  // Connects to both shards and ends what earlier movers still do there.
+  absl::Status Connect();
+  // Reads the tables as the source has them, and makes the fence's text. The range is
+  // distribution.ranges()[range]. 55000 for what cannot be moved.
+  absl::Status ReadTables(const std::vector<MappedTable>& tables, const Distribution& distribution,
+                          size_t range, const std::string& new_owner);
+  // What must hold before anything is begun: versions, wal_level, slots, and that the target has
+  // the tables, as they are at the source, and no row of the range. 55000 with a hint.
+  absl::Status CheckBeforehand();
+  // Bytes of the range's rows, by the tables' statistics.
+  absl::StatusOr<uint64_t> EstimateBytes();
+
+  // Slots, publications and origins of all copies.
+  absl::Status DropStreams();
+  absl::Status RemoveFromSource(absl::FunctionRef<absl::Status()> before_batch);
+  absl::Status RemoveFromTarget(absl::FunctionRef<absl::Status()> before_batch);
+
+  absl::Status RaiseFence(std::chrono::milliseconds lock_timeout);
+  absl::Status ArmFence(const std::string& barrier, std::chrono::milliseconds lock_timeout);
+  absl::Status OpenFence();
+  absl::Status CloseFence();
+  absl::Status DropFence(std::chrono::milliseconds lock_timeout);
+
+  // Publication, slot, and all rows in one transaction of the target.
+  absl::Status Copy(absl::FunctionRef<absl::Status(size_t bytes)> on_bytes);
+  // Then, and after a crash as well: Follow, and what is behind it.
+  absl::Status Follow();
+  Follower& follower() { return *follower_; }
+  uint64_t changes() const { return applier_->changes(); }
+  Lsn applied() const { return applier_->applied(); }
+  // Bytes of the source's log that the slot keeps it from forgetting.
+  absl::StatusOr<uint64_t> LagBytes();
+  // Emits a message that Follower::Until waits for.
+  absl::Status EmitBarrier(const std::string& barrier);
+  // Compares all rows at one moment, while the stream is followed on. M0004 where they differ.
+  // `meanwhile` is called at least once a second.
+  absl::Status Verify(absl::FunctionRef<absl::Status()> meanwhile);
+  // What a replica of the target must have replayed to have all that is applied.
+  absl::StatusOr<Lsn> TargetPosition();
+
+  PgConnection& source() { return *source_; }
+  PgConnection& target() { return *target_; }
+
+ private:
+  std::string CopyName() const;
+  absl::Status CompareSnapshots(PgConnection& at_source, PgConnection& at_target,
+                                std::stop_source& give_up,
+                                absl::FunctionRef<absl::Status()> meanwhile);
+
+  const SliceOptions options_;
+  std::optional<PgConnection> source_;
+  std::optional<PgConnection> target_;
+  std::vector<MovedTable> tables_;
+  Fence fence_;
+  std::optional<ChangeStream> stream_;
+  std::optional<ChangeApplier> applier_;
+  std::optional<Follower> follower_;
+  Lsn start_ = 0;  // of the slot, where this object has made it
+};
+
+// The SQLSTATE of rows that differ.
+inline constexpr std::string_view kRowsDiffer = "M0004";
+
+}  // namespace meridian
