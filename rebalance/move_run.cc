@@ -210,8 +210,12 @@ absl::Status MoveRun::FollowAndSwitch() {
     if (steady_clock::now() - emitted_at < kCaughtUp) break;
   }
   if (journal_.move().request.options.verify && !verified_) {
+    absl::Status waits =
+        journal_.NoteWait("transactions that run on the source, then the comparison of all rows");
+    if (!waits.ok()) return waits;
     if (absl::Status same = slice_->Verify([&] { return Pulse(); }); !same.ok()) return same;
     verified_ = true;
+    if (absl::Status noted = journal_.NoteWait(""); !noted.ok()) return noted;
     FaultPoint("move.verified");
     return absl::OkStatus();  // catch up once more
   }

@@ -29,6 +29,7 @@ struct MoverOptions {
   // In front of a proxy's name, the application name of a connection that each keeps to each shard.
   std::string application_prefix;
   std::chrono::milliseconds replica_lag_max{30'000};  // who is further behind serves nobody
+  std::chrono::milliseconds lease{6'000};
 };
 
 class MoveRun {

@@ -18,7 +18,7 @@ constexpr milliseconds kBackoffMax{15'000};
 }  // namespace
 
 Mover::Mover(MoverOptions options)
-    : options_(std::move(options)), lease_(options_.catalog, options_.proxy) {}
+    : options_(std::move(options)), lease_(options_.catalog, options_.proxy, options_.lease) {}
 
 Mover::~Mover() { Stop(); }
 

@@ -17,10 +17,11 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr milliseconds kRenewal{1'000};
-// The catalog must answer in time for others to be tried again before the lease ends.
-constexpr milliseconds kTimeout{2'000};
-constexpr milliseconds kMargin{500};
+// Of the lease: how often it is renewed, how long the catalog may take to answer, and how far
+// clocks may differ.
+constexpr int kRenewals = 6;
+constexpr int kTimeouts = 3;
+constexpr int kMargins = 10;
 
 void Sleep(milliseconds time, const std::stop_token& stop) {
   std::mutex mutex;
@@ -29,20 +30,22 @@ void Sleep(milliseconds time, const std::stop_token& stop) {
   wake.wait_for(lock, stop, time, [] { return false; });
 }
 
-std::string LeaseText() { return fmt::format("{} ms", MoverLease::kLease.count()); }
-
 absl::Status TermOver() { return SqlStatus(kTermOver, "another proxy has taken over the moves"); }
 
 }  // namespace
 
-MoverLease::MoverLease(CatalogOptions catalog, std::string proxy)
-    : catalog_(std::move(catalog)), proxy_(std::move(proxy)) {
-  catalog_.target.connect_timeout = std::min(catalog_.target.connect_timeout, kTimeout);
-  catalog_.target.statement_timeout = kTimeout;
+MoverLease::MoverLease(CatalogOptions catalog, std::string proxy, milliseconds lease)
+    : catalog_(std::move(catalog)), proxy_(std::move(proxy)), lease_(std::max(lease, kLeaseMin)) {
+  catalog_.target.connect_timeout = std::min(catalog_.target.connect_timeout, lease_ / kTimeouts);
+  catalog_.target.statement_timeout = lease_ / kTimeouts;
   lost_.request_stop();
 }
 
 MoverLease::~MoverLease() { Release(); }
+
+milliseconds MoverLease::Trusted() const { return lease_ - lease_ / kMargins; }
+
+std::string MoverLease::LeaseText() const { return fmt::format("{} ms", lease_.count()); }
 
 absl::StatusOr<PgConnection> MoverLease::Connect() const {
   auto connection = PgConnection::Connect(catalog_.target);
@@ -57,6 +60,7 @@ absl::StatusOr<bool> MoverLease::Acquire() {
   Release();
   auto connection = Connect();
   if (!connection.ok()) return connection.status();
+  const auto asked = steady_clock::now();
   auto got = connection->Query(
       "UPDATE mover SET proxy = $1, term = term + 1, lease_until = now() + $2::interval"
       " WHERE lease_until < now() RETURNING term",
@@ -66,7 +70,8 @@ absl::StatusOr<bool> MoverLease::Acquire() {
   const std::string text = got->Text(0, 0);
   std::from_chars(text.data(), text.data() + text.size(), term_);
   lost_ = std::stop_source();
-  renewal_ = std::jthread([this, term = term_](const std::stop_token& stop) { Renew(stop, term); });
+  renewal_ = std::jthread([this, term = term_, until = asked + Trusted()](
+                              const std::stop_token& stop) { Renew(stop, term, until); });
   return true;
 }
 
@@ -84,11 +89,10 @@ void MoverLease::Release() {
       .IgnoreError();
 }
 
-void MoverLease::Renew(const std::stop_token& stop, uint64_t term) {
-  auto until = steady_clock::now() + kLease - kMargin;
+void MoverLease::Renew(const std::stop_token& stop, uint64_t term, steady_clock::time_point until) {
   std::optional<PgConnection> connection;
   while (!stop.stop_requested()) {
-    Sleep(kRenewal, stop);
+    Sleep(lease_ / kRenewals, stop);
     if (stop.stop_requested()) return;
     if (!connection || connection->broken()) {
       connection.reset();
@@ -101,7 +105,7 @@ void MoverLease::Renew(const std::stop_token& stop, uint64_t term) {
           connection->Query("UPDATE mover SET lease_until = now() + $2::interval WHERE term = $1",
                             {{std::to_string(term)}, {LeaseText()}});
       if (renewed.ok() && renewed->affected() == 1) {
-        until = asked + kLease - kMargin;
+        until = asked + Trusted();
         continue;
       }
       if (renewed.ok()) break;  // somebody else is the mover

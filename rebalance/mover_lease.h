@@ -23,9 +23,10 @@ inline constexpr std::string_view kTermOver = "M0003";
 // One thread; it has one of its own that renews.
 class MoverLease {
  public:
-  static constexpr std::chrono::milliseconds kLease{6'000};
+  static constexpr std::chrono::milliseconds kLeaseMin{1'000};
 
-  MoverLease(CatalogOptions catalog, std::string proxy);
+  // `lease`: how long it lasts without being renewed; at least kLeaseMin.
+  MoverLease(CatalogOptions catalog, std::string proxy, std::chrono::milliseconds lease);
   ~MoverLease();  // Release()
   MoverLease(const MoverLease&) = delete;
   MoverLease& operator=(const MoverLease&) = delete;
@@ -41,11 +42,16 @@ class MoverLease {
   std::stop_token lost() const { return lost_.get_token(); }
 
  private:
-  void Renew(const std::stop_token& stop, uint64_t term);
+  void Renew(const std::stop_token& stop, uint64_t term,
+             std::chrono::steady_clock::time_point until);
+  // How long after its renewal was asked for the lease may be relied on.
+  std::chrono::milliseconds Trusted() const;
   absl::StatusOr<PgConnection> Connect() const;
+  std::string LeaseText() const;
 
   CatalogOptions catalog_;
   const std::string proxy_;
+  const std::chrono::milliseconds lease_;
   uint64_t term_ = 0;
   std::stop_source lost_;
   std::jthread renewal_;

@@ -51,6 +51,7 @@ struct ControlConfig {
   std::chrono::milliseconds schema_poll_interval = std::chrono::seconds(5);
   std::chrono::milliseconds role_poll_interval = std::chrono::seconds(10);
   std::chrono::milliseconds transaction_recovery_interval = std::chrono::seconds(2);
+  std::chrono::milliseconds mover_lease = std::chrono::seconds(6);  // 0: never the mover
 
   friend bool operator==(const ControlConfig&, const ControlConfig&) = default;
 };

@@ -18,6 +18,7 @@ constexpr int64_t kDay = 24 * 60 * kMinute;
 constexpr SettingLimits kOnOrOff = {0, 365 * kDay};  // 0 is off
 constexpr SettingLimits kWait = {100, kDay};
 constexpr SettingLimits kPoll = {100, 10 * kMinute};
+constexpr SettingLimits kMoverLease = {0, 10 * kMinute};  // 0 is off
 constexpr SettingLimits kStaleness = {1, kDay};
 constexpr SettingLimits kPort = {1, 65'535};
 constexpr SettingLimits kPoolSize = {1, 10'000};
@@ -183,6 +184,13 @@ const Setting<Config> kConfigSettings[] = {
     Row<&C::control, &ControlConfig::transaction_recovery_interval>(
         "control.transaction_recovery_interval", kReloadable,
         "How often prepared transactions that nobody commits any more are looked for.", kPoll),
+    Row<&C::control, &ControlConfig::mover_lease>(
+        "control.mover_lease", kNone,
+        "How long the other proxies wait for this one, when it moves key ranges and does not "
+        "answer "
+        "any more, before one of them goes on; less than 1s is as 1s; 0 is that this one does not "
+        "move any.",
+        kMoverLease),
     // What an operator sees.
     Row<&C::metrics, &MetricsConfig::listen>("metrics.listen", kNone,
                                              "`host:port` of the Prometheus endpoint; `*` is every "

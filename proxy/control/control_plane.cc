@@ -176,7 +176,7 @@ ControlPlane::Impl::Impl(ControlSettings settings, SnapshotListener& listener,
                   FinishCommand(std::move(map), std::move(reply), std::move(done), stop);
                 }),
       mover_({settings_.catalog, settings_.shards, settings_.proxy, kRecoveryApplicationName,
-              settings_.replica_lag_max}) {
+              settings_.replica_lag_max, settings_.mover_lease}) {
   monitor_.SetReplicaLagMax(settings_.replica_lag_max);
   monitor_.SetOnSample([&listener] { listener.OnSample(); });
   metrics.SetNodes([this] { return publisher_.Nodes(); });
@@ -280,7 +280,7 @@ absl::Status ControlPlane::Impl::Start() {
   recovery_.Watch(*publisher_.Current()->map);
   schema_thread_.Start();
   role_thread_.Start();
-  mover_.Start();
+  if (settings_.mover_lease.count() > 0) mover_.Start();
   const bool complete = WaitUntil(deadline, stop_.get_token(), [&] {
     const std::shared_ptr<const Snapshot> now = publisher_.Current();
     return now->map->shards().empty() || (now->Serves() && !now->roles->by_name.empty());

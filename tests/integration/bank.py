@@ -48,6 +48,8 @@ class Bank:
         self.unknown = set()  # the connection was lost at COMMIT
         self.reads = 0
         self.worst_ms = 0.0
+        with cluster.connect() as connection:
+            self._before = {row[0] for row in connection.execute("SELECT transfer FROM ledger").fetchall()}
         self._stop = threading.Event()
         self._lock = threading.Lock()
         proxies = proxies or [cluster.proxy]
@@ -83,7 +85,7 @@ class Bank:
         # In the order of the accounts, so that there are no deadlocks.
         first, second = sorted(dice.sample(range(ACCOUNTS), 2))
         amount = dice.randrange(-50, 50)
-        name = uuid.UUID(int=dice.getrandbits(128))
+        name = uuid.uuid4()
         began = time.time()
         state = "open"
         try:
@@ -128,6 +130,6 @@ class Bank:
             entries[transfer].append(amount)
             booked[account] += amount
         assert self.acknowledged <= set(entries)
-        assert set(entries) <= self.acknowledged | self.unknown
+        assert set(entries) <= self.acknowledged | self.unknown | self._before
         assert all(len(amounts) == 2 and sum(amounts) == 0 for amounts in entries.values())
         assert {a: BALANCE + booked[a] for a in range(ACCOUNTS)} == accounts

@@ -84,6 +84,7 @@ node_check_interval = "500ms"
 schema_poll_interval = "7s"
 role_poll_interval = "8s"
 transaction_recovery_interval = "9s"
+mover_lease = "4s"
 
 [metrics]
 listen = ""
@@ -152,7 +153,8 @@ password = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7Bke
                                            .node_check_interval = milliseconds(500),
                                            .schema_poll_interval = milliseconds(7'000),
                                            .role_poll_interval = milliseconds(8'000),
-                                           .transaction_recovery_interval = milliseconds(9'000)}));
+                                           .transaction_recovery_interval = milliseconds(9'000),
+                                           .mover_lease = milliseconds(4'000)}));
   EXPECT_EQ(config.metrics.listen, "");
   EXPECT_EQ(config.debug.fault_points, "commit.begin=pause, recovery.resolved=kill");
   EXPECT_EQ(config.log, (LogConfig{.level = LogLevel::kDebug,
