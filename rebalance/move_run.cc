@@ -345,8 +345,9 @@ absl::Status MoveRun::Cancelling() {
 absl::Status MoveRun::Fail(const absl::Status& why) {
   const SqlError error = ToSqlError(why);
   LogWarning("a move cannot be done", {{"move", journal_.move().id}, {"why", error.message}});
-  const std::string text =
-      error.hint.empty() ? error.message : fmt::format("{} ({})", error.message, error.hint);
+  std::string text = error.message;
+  if (!error.detail.empty()) text += ": " + error.detail;
+  if (!error.hint.empty()) text += fmt::format(" ({})", error.hint);
   if (journal_.move().phase == move_phase::kQueued) {
     return journal_.End(move_phase::kFailed, text, [](MapDraft&) { return absl::OkStatus(); });
   }

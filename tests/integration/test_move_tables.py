@@ -1,0 +1,194 @@
+"""Which tables move, and that they arrive as they were: every type of key, HASH and ranges, several key
+columns, large values, identity and generated columns, partitions, foreign keys; and what is refused."""
+
+import pytest
+
+import moves
+from cluster import process
+from cluster.cluster import Cluster
+
+SERVERS = {"max_replication_slots": 10, "max_wal_senders": 10}
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with Cluster(shards=2, oracle=False, server_settings=SERVERS, proxy_settings={"workers": 1}) as made:
+        yield made
+
+
+def everything(cluster, table: str, order: str) -> list:
+    """The table's rows on both shards together."""
+    rows = [row for shard in cluster.shards
+            for row in shard.execute(f"SELECT t::text FROM {table} t", cluster.database)]
+    return sorted(rows)
+
+
+def move_there_and_back(cluster, range_name: str, *tables: str):
+    before = {table: everything(cluster, table, "1") for table in tables}
+    counts = {table: cluster.rows_per_shard(table) for table in tables}
+    for shard in ("s2", "s1"):
+        moves.do(cluster, range_name, shard)
+        assert {table: everything(cluster, table, "1") for table in tables} == before
+        moves.assert_nothing_left(cluster)
+        if shard == "s2":
+            assert all(cluster.rows_per_shard(table) != counts[table] for table in tables)
+    assert {table: cluster.rows_per_shard(table) for table in tables} == counts
+
+
+KEYS = {  # type, whether ranges can be cut by hand, a bound, an expression of i from 1 to 400
+    "bigint": ("bigint", "200", "i"),
+    "integer": ("integer", "200", "i::integer"),
+    "smallint": ("smallint", "200", "i::smallint"),
+    "text": ("text COLLATE \"C\"", "'k2'", "'k' || i"),
+    "varchar": ("varchar COLLATE \"C\"", "'k2'", "'k' || i"),
+    "uuid": ("uuid", "'7fffffff-ffff-ffff-ffff-ffffffffffff'", "md5(i::text)::uuid"),
+    "date": ("date", "'2000-07-01'", "date '2000-01-01' + i::integer"),
+    "timestamptz": ("timestamptz", "'2000-01-09 00:00:00+00'", "timestamptz '2000-01-01' + i * interval '1 hour'"),
+    "bytea": ("bytea", "'\\x32'", "convert_to(i::text, 'UTF8')"),
+    "numeric": ("numeric", "2.5", "i / 100.0"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(KEYS))
+def test_every_type_of_key(cluster, name):
+    kind, bound, expression = KEYS[name]
+    base = kind.split(" ")[0]
+    table = f"k_{name}"
+    with cluster.connect() as connection:
+        connection.execute(f"CREATE TABLE {table} (k {kind} PRIMARY KEY, v text)")
+    cluster.admin(f"CREATE DISTRIBUTION d_{name} COLUMN TYPES {base}",
+                  f"CREATE KEY RANGE {name}_low FROM MINVALUE ROUTE TO s1 FOR DISTRIBUTION d_{name}",
+                  f"CREATE KEY RANGE {name}_high FROM {bound} ROUTE TO s2 FOR DISTRIBUTION d_{name}",
+                  f"ALTER DISTRIBUTION d_{name} ATTACH TABLE {table} DISTRIBUTION KEY k")
+    fill(cluster, table, f"SELECT {expression}, 'v' || i FROM generate_series(1, 400) i")
+    assert all(count > 20 for count in cluster.rows_per_shard(table).values())
+    move_there_and_back(cluster, f"{name}_low", table)
+
+
+def fill(cluster, table: str, select: str, columns: str = ""):
+    """Through the proxy, each row to its shard."""
+    rows = cluster.shards[0].execute(select, cluster.database)
+    with cluster.connect() as connection, connection.cursor() as cursor:
+        with cursor.copy(f"COPY {table} {columns} FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+
+
+def test_hash_composite_keys_and_many_tables(cluster):
+    with cluster.connect() as connection:
+        connection.execute("CREATE TABLE orders (tenant text, region integer, id bigint, total numeric,"
+                           " big text, PRIMARY KEY (tenant, region, id))")
+        connection.execute("CREATE TABLE lines (tenant text, region integer, id bigint, line integer,"
+                           " twice bigint GENERATED ALWAYS AS (line * 2) STORED, PRIMARY KEY (tenant, region,"
+                           " id, line), FOREIGN KEY (tenant, region, id) REFERENCES orders ON DELETE CASCADE)")
+        connection.execute("CREATE TABLE \"Odd one\" (\"Tenant\" text, region integer, at timestamptz,"
+                           " list integer[], doc jsonb, PRIMARY KEY (\"Tenant\", region, at))"
+                           " PARTITION BY RANGE (at)")
+        connection.execute("CREATE TABLE odd_old PARTITION OF \"Odd one\" FOR VALUES FROM (MINVALUE) TO"
+                           " ('2020-01-01')")
+        connection.execute("CREATE TABLE odd_new PARTITION OF \"Odd one\" FOR VALUES FROM ('2020-01-01') TO"
+                           " (MAXVALUE)")
+    cluster.admin("CREATE DISTRIBUTION tenants COLUMN TYPES text HASH, integer",
+                  "ALTER DISTRIBUTION tenants ATTACH TABLE orders DISTRIBUTION KEY tenant, region",
+                  "ALTER DISTRIBUTION tenants ATTACH TABLE lines DISTRIBUTION KEY tenant, region",
+                  "ALTER DISTRIBUTION tenants ATTACH TABLE \"Odd one\" DISTRIBUTION KEY \"Tenant\", region")
+    fill(cluster, "orders", "SELECT 't' || i % 50, i % 3, i, i / 7.0, CASE WHEN i % 20 = 0 THEN"
+         " (SELECT string_agg(md5((i * j)::text), '') FROM generate_series(1, 2000) j) END"
+         " FROM generate_series(1, 1000) i")
+    fill(cluster, "lines", "SELECT 't' || i % 50, i % 3, i, j FROM generate_series(1, 1000) i,"
+         " generate_series(1, 3) j", "(tenant, region, id, line)")
+    fill(cluster, '"Odd one"', "SELECT 't' || i % 50, i % 3, '2019-12-25'::timestamptz + i * interval '1 hour',"
+         " '{1,2}'::integer[], NULL FROM generate_series(1, 400) i")
+    with cluster.connect() as connection:
+        for tenant in range(50):
+            connection.execute("UPDATE \"Odd one\" SET doc = '{\"a\": [1, null]}' WHERE \"Tenant\" = %s AND"
+                               " region IN (0, 1, 2)", (f"t{tenant}",))
+    move_there_and_back(cluster, "tenants_1", "orders", "lines", '"Odd one"')
+    with cluster.connect() as connection:  # triggers and foreign keys work as before
+        connection.execute("DELETE FROM orders WHERE tenant = 't1' AND region = 0")
+        assert connection.execute("SELECT id FROM lines WHERE tenant = 't1' AND region = 0").fetchall() == []
+
+
+def test_identity_and_unlogged(cluster):
+    with cluster.connect() as connection:
+        connection.execute("CREATE TABLE numbered (k bigint, id bigint GENERATED ALWAYS AS IDENTITY, v text,"
+                           " PRIMARY KEY (k, id))")
+    cluster.admin("CREATE DISTRIBUTION by_k COLUMN TYPES bigint",
+                  "CREATE KEY RANGE k_low FROM MINVALUE ROUTE TO s1 FOR DISTRIBUTION by_k",
+                  "CREATE KEY RANGE k_high FROM 100 ROUTE TO s2 FOR DISTRIBUTION by_k",
+                  "ALTER DISTRIBUTION by_k ATTACH TABLE numbered DISTRIBUTION KEY k")
+    for shard, low in (("s1", 0), ("s2", 100)):
+        cluster.shard(shard).execute(
+            f"INSERT INTO numbered (k, v) SELECT k, 'v' FROM generate_series({low}, {low + 99}) k",
+            cluster.database)
+    move_there_and_back(cluster, "k_low", "numbered")
+
+
+def refused(cluster, range_name: str, shard: str) -> str:
+    row = moves.wait_for_end(cluster, moves.ask(cluster, range_name, shard))
+    assert row["phase"] == "failed", row
+    moves.assert_nothing_left(cluster)
+    return row["message"]
+
+
+@pytest.fixture
+def plain(cluster):
+    """A distribution of its own with one table t, 100 rows on each shard."""
+    with cluster.connect() as connection:
+        connection.execute("CREATE TABLE t (k bigint, v integer)")
+    cluster.admin("CREATE DISTRIBUTION p COLUMN TYPES bigint",
+                  "CREATE KEY RANGE p_low FROM MINVALUE ROUTE TO s1 FOR DISTRIBUTION p",
+                  "CREATE KEY RANGE p_high FROM 100 ROUTE TO s2 FOR DISTRIBUTION p")
+    for shard in cluster.shards:
+        shard.execute("ALTER TABLE IF EXISTS t ALTER k SET NOT NULL", cluster.database)
+    cluster.admin("ALTER DISTRIBUTION p ATTACH TABLE t DISTRIBUTION KEY k")
+    fill(cluster, "t", "SELECT k, 0 FROM generate_series(0, 199) k")
+    yield cluster
+    for shard in cluster.shards:
+        shard.execute("TRUNCATE t", cluster.database)
+    cluster.admin("ALTER DISTRIBUTION p DETACH TABLE t", "DROP DISTRIBUTION p")
+    for shard in cluster.shards:
+        shard.execute("DROP TABLE t", cluster.database)
+    process.wait_for(lambda: "t" not in {row["table"] for row in cluster.proxy.admin_rows("SHOW TABLES")},
+                     "the table is gone")
+
+
+def test_without_a_primary_key(plain):
+    assert "has no replica identity by an index" in refused(plain, "p_low", "s2")
+    for shard in plain.shards:
+        shard.execute("ALTER TABLE t ADD PRIMARY KEY (k)", plain.database)
+    assert moves.do(plain, "p_low", "s2")["phase"] == "done"
+    assert plain.rows_per_shard("t") == {"s1": 0, "s2": 200}
+
+
+def test_the_target_must_be_ready(plain):
+    for shard in plain.shards:
+        shard.execute("ALTER TABLE t ADD PRIMARY KEY (k)", plain.database)
+    s2 = plain.shard("s2")
+    s2.execute("INSERT INTO t VALUES (7, 7)", plain.database)
+    assert "the target has rows of the range in table" in refused(plain, "p_low", "s2")
+    s2.execute("DELETE FROM t WHERE k = 7", plain.database)
+    s2.execute("ALTER TABLE t ADD COLUMN more text", plain.database)
+    assert "more" in refused(plain, "p_low", "s2")
+    s2.execute("ALTER TABLE t DROP COLUMN more", plain.database)
+    assert moves.do(plain, "p_low", "s2")["phase"] == "done"
+
+
+DAMAGE = ["DELETE FROM t WHERE k = 50", "UPDATE t SET v = 7 WHERE k = 50", "INSERT INTO t VALUES (-1, 5)"]
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_the_comparison_finds_damage(plain, damage):
+    """A missing, a changed, an extra row at the target: the move ends without effect, and says so."""
+    for shard in plain.shards:
+        shard.execute("ALTER TABLE t ADD PRIMARY KEY (k)", plain.database)
+    plain.proxy.set_fault_points("move.following=pause")
+    move = moves.ask(plain, "p_low", "s2")
+    moves.wait_for_phase(plain, move, "following")
+    plain.shard("s2").execute(damage, plain.database)
+    plain.proxy.set_fault_points("")
+    row = moves.wait_for_end(plain, move)
+    assert row["phase"] == "failed" and "is not the same on both shards: 1 of" in row["message"], row
+    assert plain.rows_per_shard("t") == {"s1": 100, "s2": 100}
+    assert moves.owner(plain, "p_low") == "s1"
+    moves.assert_nothing_left(plain)
