@@ -23,9 +23,8 @@
 
 namespace meridian {
 
-// The SQLSTATE of a write that the fence refuses. Where a statement meets it, it has changed
-// nothing; its DETAIL names the new owner.
-inline constexpr std::string_view kRangeHasMoved = "M0002";
+// A write that the fence refuses has SQLSTATE kRangeHasMoved. Where a statement meets it, it has
+// changed nothing; its DETAIL names the new owner.
 
 struct FencedTable {
   TableName name;

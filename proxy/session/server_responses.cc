@@ -15,10 +15,10 @@ void Session::OnServerBytes(Server& server, std::string_view bytes) {
   while (!bytes.empty() && server.owner == this) {
     MessageStream::Event event = server.stream.Next(bytes);
     if (event.kind == MessageStream::Kind::kNone) break;
-    std::string deadlock;
-    if (deadlock_ != nullptr && IsDeadlock(event)) {
-      wire::AppendError(deadlock, wire::Severity::kError, std::exchange(deadlock_, nullptr)->error);
-      event.bytes = deadlock;
+    std::string instead;
+    if (event.kind == MessageStream::Kind::kMessage && event.type == wire::kErrorResponse &&
+        ReplaceError(event, &instead)) {
+      event.bytes = instead;
       event.kept = true;
     }
     if (event.kind == MessageStream::Kind::kBroken) {
@@ -54,11 +54,23 @@ void Session::OnServerBytes(Server& server, std::string_view bytes) {
   GoOn();
 }
 
-// The error of the statement that was cancelled because of a deadlock.
-bool Session::IsDeadlock(const MessageStream::Event& event) const {
-  return event.kind == MessageStream::Kind::kMessage && event.type == wire::kErrorResponse &&
-         deadlock_->statement == statements_done_ &&
-         wire::ParseErrorFields(event.body()).sqlstate == sqlstate::kQueryCanceled;
+// What the client gets for a server's error, where that is of no use to it: of the statement that
+// was cancelled because of a deadlock, and of a range that has moved since the statement was
+// routed.
+bool Session::ReplaceError(const MessageStream::Event& event, std::string* instead) {
+  const wire::ErrorFields error = wire::ParseErrorFields(event.body());
+  if (deadlock_ != nullptr && deadlock_->statement == statements_done_ &&
+      error.sqlstate == sqlstate::kQueryCanceled) {
+    wire::AppendError(*instead, wire::Severity::kError, std::exchange(deadlock_, nullptr)->error);
+    return true;
+  }
+  if (error.sqlstate != sqlstate::kRangeHasMoved) return false;
+  SqlError moved = wire::ToSqlError(error);
+  moved.sqlstate = sqlstate::kSerializationFailure;
+  moved.message = "could not serialize access: " + moved.message;
+  moved.hint = "Run the transaction again.";
+  wire::AppendError(*instead, wire::Severity::kError, moved);
+  return true;
 }
 
 // Something may have ended that the next message waits for.

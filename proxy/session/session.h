@@ -487,7 +487,7 @@ class Session final : public ServerOwner, public PoolClient {
 
   // --- server_responses.cc
   void OnPendingEvent(Server& server, const wire::MessageStream::Event& event);
-  bool IsDeadlock(const wire::MessageStream::Event& event) const;
+  bool ReplaceError(const wire::MessageStream::Event& event, std::string* instead);
   void OnUnexpectedEvent(const wire::MessageStream::Event& event);
   void OnReady(Server& server, const wire::MessageStream::Event& event);
   void OnError(Server& server, const wire::MessageStream::Event& event);

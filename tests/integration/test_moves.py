@@ -198,6 +198,12 @@ def test_the_fence_refuses_who_bypasses(paused):
                 direct.execute(sql)
             assert refused.value.sqlstate == "M0002"
             assert paused.target in refused.value.diag.message_detail
+    with paused.cluster.connect() as stale:  # as a proxy would be that does not know of it yet
+        stale.execute(f"SET meridian.shard = '{source.name}'")
+        with pytest.raises(psycopg.errors.SerializationFailure) as refused:
+            stale.execute("UPDATE accounts SET note = 'd' WHERE id = 1")
+        assert paused.target in refused.value.diag.message_detail
+        assert stale.execute("SELECT 1").fetchone() == (1,)
     paused.go()
     paused.wait()
 

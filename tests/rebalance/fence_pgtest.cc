@@ -55,13 +55,13 @@ TEST_F(FenceTest, RefusesWritesToTheRangeAlone) {
     EXPECT_EQ(StateOf(client, "TRUNCATE t"), "55006");
     const absl::Status armed = Arm(source, fence, "b");
     ASSERT_TRUE(armed.ok()) << armed;
-    EXPECT_EQ(StateOf(client, "UPDATE t SET v = 1 WHERE k = 1000"), kRangeHasMoved);
+    EXPECT_EQ(StateOf(client, "UPDATE t SET v = 1 WHERE k = 1000"), sqlstate::kRangeHasMoved);
   }
   for (const char* const sql :
        {"INSERT INTO t VALUES (1500, 1)", "UPDATE t SET v = 1 WHERE k = 1000", "UPDATE t SET v = 1",
         "DELETE FROM t WHERE k = 1999", "UPDATE t SET k = 5000 WHERE k = 1500",
         "UPDATE t SET k = 1500 WHERE k = 600"}) {
-    EXPECT_EQ(StateOf(client, sql), kRangeHasMoved) << sql;
+    EXPECT_EQ(StateOf(client, sql), sqlstate::kRangeHasMoved) << sql;
   }
   for (const char* const sql :
        {"INSERT INTO t VALUES (1, 1)", "UPDATE t SET v = 1 WHERE k = 999 OR k >= 2000",
@@ -97,7 +97,7 @@ TEST_F(FenceTest, SeveralTablesAndPartitions) {
   for (const char* const sql :
        {"INSERT INTO \"Odd one\" VALUES (1500)", "INSERT INTO p VALUES (1500, 1)",
         "INSERT INTO p_0 VALUES (1500, 1)"}) {
-    EXPECT_EQ(StateOf(client, sql), kRangeHasMoved) << sql;
+    EXPECT_EQ(StateOf(client, sql), sqlstate::kRangeHasMoved) << sql;
   }
   EXPECT_EQ(StateOf(client, "INSERT INTO p_0 VALUES (15, 1)"), "");
 }
@@ -148,7 +148,7 @@ TEST_F(FenceTest, OldSnapshotsAndPreparedTransactions) {
   old.Query("BEGIN ISOLATION LEVEL REPEATABLE READ");
   EXPECT_EQ(old.Value("SELECT v FROM t WHERE k = 1501"), "0");
   ASSERT_TRUE(Arm(source, fence, "b").ok());
-  EXPECT_EQ(StateOf(old, "UPDATE t SET v = 1 WHERE k = 1501"), kRangeHasMoved);
+  EXPECT_EQ(StateOf(old, "UPDATE t SET v = 1 WHERE k = 1501"), sqlstate::kRangeHasMoved);
 }
 
 TEST_F(FenceTest, ANotArmedFenceIsOpen) {
@@ -181,7 +181,7 @@ TEST_F(FenceTest, TheBarrierIsExactWhileOthersWrite) {
         const int k = 900 + static_cast<int>(random() % 1200);
         const std::string state =
             StateOf(client, "UPDATE t SET v = v + 1 WHERE k = " + std::to_string(k));
-        if (state == kRangeHasMoved) ++refused;
+        if (state == sqlstate::kRangeHasMoved) ++refused;
         if (state.empty() && k >= 1000 && k < 2000) ++acknowledged;
       }
     });
