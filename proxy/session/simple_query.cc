@@ -81,7 +81,6 @@ bool Session::SendScriptWhole(std::string_view message, std::string_view text,
   hints->in_transaction = true;
   std::optional<ShardIndex> shard;
   bool writes = false;
-  MovingSet moving_used = 0;
   bool draws = false;  // what it draws from sequences is read in it, or may be behind it
   bool context_changes = false;
   for (const Analysis::Part& part : analysis.parts) {
@@ -100,9 +99,15 @@ bool Session::SendScriptWhole(std::string_view message, std::string_view text,
     if (!decision.ok()) return false;
     if (decision->route == Route::kSession || decision->route == Route::kAny) continue;
     if (decision->route != Route::kOne) return false;
-    const MovingSet moving = decision->shards.moving();
-    if ((moving & host_.HeldRanges()) != 0) return false;
-    if (statement.writes) moving_used |= moving;
+    absl::Status held;
+    if (EnterMoving(*decision, statement.writes, &held) == Progress::kBlocked) {
+      *progress = Progress::kBlocked;
+      return true;
+    }
+    if (!held.ok()) {
+      FailUnit(held, true);
+      return true;
+    }
     if (shard && *shard != decision->shards.first()) return false;
     shard = decision->shards.first();
   }
@@ -125,7 +130,6 @@ bool Session::SendScriptWhole(std::string_view message, std::string_view text,
     OwnSequenceValues(**participant);
   }
   if (draws && !(*participant)->owns_sequence_values) return false;
-  moving_used_ |= moving_used;
   Pending& pending = pending_.Add(wire::kQuery);
   for (const Analysis::Part& part : analysis.parts) {
     auto effect = std::make_unique<StatementEffect>();

@@ -7,7 +7,7 @@
 //   sharded TABLE DISTRIBUTION KEY[, ...]
 //   reference TABLE
 //   strays SHARD DISTRIBUTION LOWER UPPER      (numbers; - for none)
-//   moving DISTRIBUTION RANGE SHARD            (the range's number, and the other shard)
+//   moving DISTRIBUTION RANGE SHARD [held]     (the range's number, and the other shard)
 //   relation NAME [view|sequence|matview|foreign] COLUMN:OID[:MODIFIER][:generated] ... [reads=A]
 //   [ancestor=A] [keeps=WHY_ROWS_STAY] [opaque]     (columns also :default, :varying, :sequence)
 //   function [SCHEMA.]NAME FLAGS              (flags as in
@@ -164,7 +164,8 @@ class World {
     for (Distribution& distribution : distributions_) {
       if (distribution.name() != words[0]) continue;
       std::vector<KeyRange> ranges = distribution.ranges();
-      ranges.at(std::stoul(words[1])).move = RangeMove{.peer = ShardOf(words[2])};
+      ranges.at(std::stoul(words[1])).move =
+          RangeMove{.peer = ShardOf(words[2]), .held = words.size() > 3};
       distribution = Must(Distribution::Build(words[0], distribution.columns(), ranges));
     }
   }
