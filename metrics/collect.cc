@@ -103,6 +103,12 @@ void AddQueries(Families& families, Workers workers) {
                  MetricType::Histogram);
   families.Sample(TotalsOver(
       workers, [](const W& w) -> auto& { return w.wait_time; }));
+  families.Begin(
+      "meridian_held_duration_seconds",
+      "How long clients waited for a key range that changed its owner, when they had to.",
+      MetricType::Histogram);
+  families.Sample(TotalsOver(
+      workers, [](const W& w) -> auto& { return w.held_time; }));
 }
 
 // One sample per label value, of a PerLabel member. `skip` leading values are never counted.

@@ -74,6 +74,8 @@ struct alignas(64) WorkerMetrics {
 
   // Waiting for a server connection; only waits that were needed are recorded.
   Histogram wait_time;
+  // Waiting for a key range that was held while it changed owner.
+  Histogram held_time;
 
   // Sessions.
   PerLabel<Counter, PinKind, kPinKindNames.size()> pins;           // sessions that became pinned
@@ -115,6 +117,15 @@ struct alignas(64) ProcessMetrics {
   Counter failovers;             // another node has become a shard's primary
   Gauge shards_without_primary;  // that can be used
   Counter without_primary_us;    // of all shards together, times that have ended
+  Gauge moves_open;              // of key ranges, asked for and not ended; where they are done
+  Counter moves_done;            // the range has another owner, and nothing is left behind
+  Counter moves_undone;          // cancelled, or failed
+  Counter move_bytes;            // copied
+  Counter move_changes;          // rows changed at the target by following the source
+  Gauge move_lag_bytes;          // of the source's log that the target has not applied
+  Counter cutovers;              // begun
+  Counter cutovers_undone;       // that did not come to their end in time
+  Counter cutover_us;            // how long ranges were held by those that did
   Gauge start_time_seconds;      // of the process, since 1970
   Counter clients_refused;       // by max_client_connections, or for want of open files
 };

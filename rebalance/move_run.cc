@@ -99,6 +99,8 @@ absl::Status MoveRun::Run() {
     const std::string_view now = journal_.move().phase;
     if (now == move_phase::kDone || now == move_phase::kCancelled || now == move_phase::kFailed) {
       LogInfo("a move has ended", {{"move", journal_.move().id}, {"how", now}});
+      (now == move_phase::kDone ? options_.metrics->moves_done : options_.metrics->moves_undone)
+          .Add();
       return absl::OkStatus();
     }
   }
@@ -223,8 +225,11 @@ absl::Status MoveRun::FollowAndSwitch() {
       move_phase::kSwitching, "cutovers = cutovers + 1",
       [&](MapDraft& draft) { return map_steps::Hold(journal_.move().request, draft); });
   if (!map.ok()) return map.status();
+  options_.metrics->cutovers.Add();
   absl::Status switched = TrySwitch();
+  CountChanges();
   if (switched.ok()) return switched;
+  options_.metrics->cutovers_undone.Add();
   LogInfo("a cut-over is tried again later",
           {{"move", journal_.move().id}, {"why", ToSqlError(switched).message}});
   following_ = false;
@@ -266,6 +271,7 @@ absl::Status MoveRun::TrySwitch() {
                               return map_steps::Swap(journal_.move().request, *complete_at, draft);
                             });
   if (!map.ok()) return map.status();
+  options_.metrics->cutover_us.Add(pause_us);
   LogInfo("a key range has another owner", {{"move", journal_.move().id},
                                             {"range", journal_.move().request.range},
                                             {"owner", journal_.move().request.target},
@@ -400,6 +406,7 @@ absl::Status MoveRun::ConnectShards() {
     *target = TargetOf(access, (*map)->shard(*shard), primary->node);
   }
   slice_.emplace(std::move(options));
+  changes_counted_ = 0;
   following_ = false;
   absl::Status ready = slice_->Connect();
   if (ready.ok()) {
@@ -509,9 +516,17 @@ absl::Status MoveRun::Pulse() {
     if (!lag.ok()) return lag.status();
     progress_.lag_bytes = *lag;
     progress_.changes_applied = slice_->changes();
+    options_.metrics->move_lag_bytes.Set(static_cast<int64_t>(*lag));
+    CountChanges();
   }
   if (absl::Status noted = journal_.Note(progress_); !noted.ok()) return noted;
   return CheckWish();
+}
+
+void MoveRun::CountChanges() {
+  const uint64_t changes = slice_->changes();
+  if (changes > changes_counted_) options_.metrics->move_changes.Add(changes - changes_counted_);
+  changes_counted_ = changes;
 }
 
 absl::Status MoveRun::OnBytes(size_t bytes) {
@@ -520,6 +535,7 @@ absl::Status MoveRun::OnBytes(size_t bytes) {
     if (absl::Status noted = journal_.NoteWait(""); !noted.ok()) return noted;
   }
   *progress_.bytes_copied += bytes;
+  options_.metrics->move_bytes.Add(bytes);
   const auto until =
       steady_clock::now() + std::chrono::microseconds(throttle_.Take(bytes, NowUs()));
   for (;;) {

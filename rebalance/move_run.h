@@ -13,6 +13,7 @@
 #include <stop_token>
 #include <string>
 
+#include "metrics/counters.h"
 #include "rebalance/move_journal.h"
 #include "rebalance/proxies.h"
 #include "rebalance/slice.h"
@@ -30,6 +31,7 @@ struct MoverOptions {
   std::string application_prefix;
   std::chrono::milliseconds replica_lag_max{30'000};  // who is further behind serves nobody
   std::chrono::milliseconds lease{6'000};
+  ProcessMetrics* metrics = nullptr;  // not null; the moves' part is written
 };
 
 class MoveRun {
@@ -68,6 +70,7 @@ class MoveRun {
   // The same, at most every half second; tells how far the move is.
   absl::Status Pulse();
   absl::Status OnBytes(size_t bytes);
+  void CountChanges();
   absl::Status RetryLocks(const char* what, absl::FunctionRef<absl::Status()> attempt);
   bool stopped() const { return stop_.stop_requested(); }
 
@@ -84,6 +87,7 @@ class MoveRun {
   MoveProgress progress_;
   std::chrono::steady_clock::time_point pulse_{};
   uint64_t pulse_bytes_ = 0;
+  uint64_t changes_counted_ = 0;  // of the slice's
 };
 
 }  // namespace meridian

@@ -68,6 +68,8 @@ absl::Status Mover::Round(CatalogStore& store) {
     return open.status();
   });
   if (!read.ok()) return read;
+  options_.metrics->moves_open.Set(0);
+  options_.metrics->move_lag_bytes.Set(0);
   if (moves.empty()) {
     retry_.clear();
     lease_.Release();
@@ -76,6 +78,7 @@ absl::Status Mover::Round(CatalogStore& store) {
   const auto mine = lease_.Acquire();
   if (!mine.ok()) return mine.status();
   if (!*mine) return absl::OkStatus();
+  options_.metrics->moves_open.Set(static_cast<int64_t>(moves.size()));
   for (const MoveRecord& move : moves) {
     if (lease_.lost().stop_requested() || stop_.stop_requested()) break;
     RunMove(store, move);

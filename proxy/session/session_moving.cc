@@ -41,6 +41,7 @@ Session::Progress Session::EnterMoving(const Decision& decision, bool writes, ab
   if (held != 0 && (held & ~MovingInSnapshot()) != 0) {
     return AwaitMap(decision.shards.first(), error);
   }
+  if (held_since_us_ != 0) host_.metrics().held_time.Record(host_.NowUs() - held_since_us_);
   held_since_us_ = 0;
   if (writes) moving_used_ |= wanted;
   return Progress::kDone;

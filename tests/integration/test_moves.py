@@ -1,6 +1,7 @@
 """Key ranges move while clients work: nobody sees it but by some milliseconds in which statements wait."""
 
 import os
+import re
 
 import psycopg
 import pytest
@@ -267,6 +268,16 @@ def test_a_limited_rate(calm):
     row = moves.wait_for_end(calm, move)
     assert row["phase"] == "done" and row["max_rate"] == 64 << 10
     moves.assert_nothing_left(calm)
+
+
+def test_metrics_tell(calm):
+    """After all the moves above, which were done, cancelled, and waited for transactions."""
+    text = calm.proxy.metrics()
+    for name in ("moves_done_total", "moves_undone_total", "move_bytes_total", "cutovers_total",
+                 "cutovers_undone_total", "cutover_seconds_total", "held_duration_seconds_count"):
+        values = re.findall(rf"^meridian_{name} (\S+)$", text, re.MULTILINE)
+        assert values and float(values[0]) > 0, name
+    assert re.findall(r"^meridian_moves_open (\S+)$", text, re.MULTILINE) == ["0"]
 
 
 def test_two_proxies(calm):

@@ -390,7 +390,11 @@ class TestMetrics:
                          "meridian_failovers_total", "meridian_shards_without_primary",
                          "meridian_without_primary_seconds_total",
                          "meridian_node_reads_total", "meridian_node_lag_seconds",
-                         "meridian_node_lag_bytes"}
+                         "meridian_node_lag_bytes", "meridian_held_duration_seconds",
+                         "meridian_moves_open", "meridian_moves_done_total", "meridian_moves_undone_total",
+                         "meridian_move_bytes_total", "meridian_move_changes_total",
+                         "meridian_move_lag_bytes", "meridian_cutovers_total",
+                         "meridian_cutovers_undone_total", "meridian_cutover_seconds_total"}
 
     def test_durations_are_of_statements(self, make_proxy):
         """Not of what a client does between them."""
