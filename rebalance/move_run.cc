@@ -405,6 +405,12 @@ absl::Status MoveRun::ConnectShards() {
     if (!primary.ok()) return primary.status();
     *target = TargetOf(access, (*map)->shard(*shard), primary->node);
   }
+  const std::string& owner = (*map)->shard(range->owner).name;
+  if (journal_.move().phase == move_phase::kQueued && owner != request.source) {
+    return SqlStatus(sqlstate::kObjectNotInPrerequisiteState,
+                     fmt::format("key range \"{}\" is on shard \"{}\" by now, not on \"{}\"",
+                                 request.range, owner, request.source));
+  }
   slice_.emplace(std::move(options));
   changes_counted_ = 0;
   following_ = false;

@@ -3,6 +3,7 @@
 #include "proxy/admin/explain_route.h"
 #include "proxy/admin/reports.h"
 #include "proxy/admin/show_control.h"
+#include "rebalance/balance_commands.h"
 #include "sharding/admin/show_moves.h"
 
 namespace meridian {
@@ -10,6 +11,10 @@ namespace meridian {
 std::vector<AdminColumn> CommandColumns(const Command& command) {
   if (std::holds_alternative<ExplainRoute>(command)) return ExplainRouteColumns();
   if (std::holds_alternative<MoveKeyRange>(command)) return NewMoveColumns();
+  if (std::holds_alternative<Rebalance>(command) || std::holds_alternative<DrainShard>(command) ||
+      std::holds_alternative<IsolateKey>(command)) {
+    return BalanceColumns();
+  }
   const auto* show = std::get_if<Show>(&command);
   if (show == nullptr) return {};
   if (RoomOf(command) == CommandRoom::kCatalog) return MoveColumns();

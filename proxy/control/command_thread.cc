@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "metrics/log.h"
+#include "rebalance/balance_commands.h"
 #include "sharding/sql_status.h"
 
 namespace meridian {
@@ -84,16 +85,19 @@ void CommandThread::Run(const std::stop_token& stop) {
     SubmittedCommand command = std::move(queue_.front());
     queue_.pop_front();
     lock.unlock();
-    Execute(executor, std::move(command), stop);
+    Execute(executor, store, access, std::move(command), stop);
   }
 }
 
-void CommandThread::Execute(AdminExecutor& executor, SubmittedCommand command,
-                            const std::stop_token& stop) {
+void CommandThread::Execute(AdminExecutor& executor, CatalogStore& store, const ShardAccess& access,
+                            SubmittedCommand command, const std::stop_token& stop) {
   CommandReply reply;
+  auto balanced = ExecuteBalance(command.command, command.text, command.who, store, access);
   auto outcome =
-      executor.Execute(command.command, command.text, command.who,
-                       [&](const AdminNotice& notice) { reply.notices.push_back(notice); });
+      balanced
+          ? *std::move(balanced)
+          : executor.Execute(command.command, command.text, command.who,
+                             [&](const AdminNotice& notice) { reply.notices.push_back(notice); });
   if (!outcome.ok()) {
     const SqlError error = ToSqlError(outcome.status());
     LogWarning("admin command failed", {{"command", TagOf(command.command)},

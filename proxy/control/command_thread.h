@@ -48,7 +48,8 @@ class CommandThread {
 
  private:
   void Run(const std::stop_token& stop);
-  void Execute(AdminExecutor& executor, SubmittedCommand command, const std::stop_token& stop);
+  void Execute(AdminExecutor& executor, CatalogStore& store, const ShardAccess& access,
+               SubmittedCommand command, const std::stop_token& stop);
 
   const CatalogOptions catalog_;
   const ShardAccess access_;

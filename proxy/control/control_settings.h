@@ -13,7 +13,7 @@ namespace meridian {
 struct ControlSettings {
   // Constant after start.
   CatalogOptions catalog;
-  ShardAccess shards;   // login.dbname: the database of shards that name none
+  ShardAccess shards;  // login.dbname: the database of shards that name none
   std::chrono::milliseconds mover_lease{6'000};  // 0: this process moves no key ranges
   bool migrate = true;  // bring the catalog's schema up to this binary's version at the start
   std::string proxy;    // TransactionName::proxy of this process

@@ -18,8 +18,10 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr milliseconds kRenewal{1'000};
-// While something under way still uses an older map: whoever waits for it holds up clients.
+// While something under way still uses an older map: whoever waits for it may hold up clients.
+// Later looks are further apart, as each takes a moment of every worker.
 constexpr milliseconds kSoon{3};
+constexpr int kLooks = 10;  // in the time since the map changed
 
 uint64_t Microseconds(steady_clock::time_point time) {
   return static_cast<uint64_t>(
@@ -145,10 +147,11 @@ absl::StatusOr<bool> MapLease::Round() {
 void MapLease::Run(const std::stop_token& stop) {
   std::string last_error;
   uint64_t seen = 0;
+  auto changed = steady_clock::now();
   while (!stop.stop_requested()) {
     {
       const std::lock_guard lock(mu_);
-      seen = maps_;
+      if (std::exchange(seen, maps_) != maps_) changed = steady_clock::now();
     }
     const absl::StatusOr<bool> soon = Round();
     if (stop.stop_requested()) break;
@@ -164,9 +167,11 @@ void MapLease::Run(const std::stop_token& stop) {
       tried_ = true;
       on_tried_();
     }
+    const auto since = std::chrono::duration_cast<milliseconds>(steady_clock::now() - changed);
+    const milliseconds wait =
+        soon.ok() && *soon ? std::clamp(since / kLooks, kSoon, kRenewal / 2) : kRenewal / 2;
     std::unique_lock lock(mu_);
-    wake_.wait_for(lock, stop, soon.ok() && *soon ? kSoon : kRenewal / 2,
-                   [&] { return maps_ != seen; });
+    wake_.wait_for(lock, stop, wait, [&] { return maps_ != seen; });
   }
 }
 

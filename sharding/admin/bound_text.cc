@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <limits>
+
 #include "sharding/quote.h"
 #include "sharding/sql_status.h"
 
@@ -50,6 +52,46 @@ absl::StatusOr<KeyBound> ResolveBound(absl::Span<const KeyColumn> columns, const
     bound.values.push_back(*std::move(value));
   }
   return bound;
+}
+
+absl::StatusOr<KeyBound> ResolveKey(const Distribution& distribution,
+                                    const std::vector<BoundLiteral>& values) {
+  std::vector<KeyColumn> columns = distribution.columns();
+  if (values.size() != columns.size()) {
+    return At(
+        values.front().position,
+        SqlStatus(sqlstate::kSyntaxError, fmt::format("{} values are given, the key has {} columns",
+                                                      values.size(), columns.size())));
+  }
+  for (KeyColumn& column : columns) column.hashed = false;
+  auto key = ResolveBound(columns, BoundText(values.begin(), values.end()));
+  if (!key.ok()) return key;
+  for (size_t i = 0; i < columns.size(); ++i) {
+    key->values[i] = distribution.ToSpace(i, std::move(key->values[i]));
+  }
+  return key;
+}
+
+absl::StatusOr<KeyBound> NextPoint(absl::Span<const KeyColumn> columns, KeyBound point) {
+  KeyValue& last = point.values.back();
+  const KeyType type = columns.back().space_type();
+  if (auto* const number = std::get_if<int64_t>(&last);
+      number != nullptr && *number != std::numeric_limits<int64_t>::max()) {
+    ++*number;
+    return point;
+  }
+  if (auto* const bytes = std::get_if<std::string>(&last)) {
+    // No text has a NUL; an uuid is a number.
+    if (type == KeyType::kText || type == KeyType::kBytea) {
+      bytes->push_back(type == KeyType::kText ? '\1' : '\0');
+      return point;
+    }
+    size_t i = bytes->size();
+    while (i > 0 && ++(*bytes)[i - 1] == '\0') --i;
+    if (i > 0) return point;
+  }
+  return Refused(fmt::format("there is no next key behind this one of type {}", KeyTypeName(type)),
+                 "Split the range by hand: SPLIT KEY RANGE.");
 }
 
 std::string BoundSql(absl::Span<const KeyColumn> columns, const KeyBound& bound) {

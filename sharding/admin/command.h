@@ -79,6 +79,20 @@ struct AlterMove {
   MoveChange change;
 };
 
+struct Rebalance {
+  std::optional<std::string> distribution;  // absent: all
+  bool dry_run = false;
+};
+struct DrainShard {
+  std::string shard;
+  bool dry_run = false;
+};
+struct IsolateKey {
+  std::vector<BoundLiteral> key;  // values, also where the distribution hashes them
+  std::string distribution;
+  std::string shard;
+};
+
 struct AttachTable {
   std::string distribution;
   TableName table;  // schema "public" where none is written
@@ -174,8 +188,9 @@ struct SessionStatement {
 using Command =
     std::variant<CreateShard, AlterShard, DropShard, CreateDistribution, DropDistribution,
                  CreateKeyRange, SplitKeyRange, UniteKeyRanges, MoveKeyRange, DirectMove, AlterMove,
-                 AttachTable, DetachTable, CreateReferenceTable, DropReferenceTable, ExplainRoute,
-                 Show, KillClient, Pause, Resume, Reload, Shutdown, Help, SessionStatement>;
+                 Rebalance, DrainShard, IsolateKey, AttachTable, DetachTable, CreateReferenceTable,
+                 DropReferenceTable, ExplainRoute, Show, KillClient, Pause, Resume, Reload,
+                 Shutdown, Help, SessionStatement>;
 
 // Who answers a command.
 enum class CommandRoom {

@@ -29,8 +29,8 @@ absl::Status Apply(const CreateKeyRange& command, MapDraft& draft);
 absl::Status Apply(const SplitKeyRange& command, MapDraft& draft);
 absl::Status Apply(const UniteKeyRanges& command, MapDraft& draft);
 
-// A move as the map allows it: no range of the distribution is on the move (55006), and its owner
-// is another shard than the target.
+// A move as the map allows it: the range is not on the move (55006), and its owner is another shard
+// than the target.
 absl::StatusOr<MoveRequest> RequestMove(const MoveKeyRange& command, const ShardMap& map);
 
 // What must be true on the shards for these is checked elsewhere (table_work.h).
@@ -42,6 +42,8 @@ absl::Status Apply(const DropReferenceTable& command, MapDraft& draft);
 // The errors for names that are not there, and the things themselves.
 absl::StatusOr<Shard*> RequireShard(MapDraft& draft, std::string_view name);
 absl::StatusOr<DraftDistribution*> RequireDistribution(MapDraft& draft, std::string_view name);
+// A name that no range has, made of this one: a_2.
+std::string FreeRangeName(MapDraft& draft, const std::string& range);
 // 55006 where the range, or one of the distribution's, is on the move.
 absl::Status RequireAtRest(const DraftRange& range);
 absl::Status RequireAtRest(const DraftDistribution& distribution);

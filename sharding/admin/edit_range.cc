@@ -95,6 +95,13 @@ absl::Status OwnerWouldChange(const DraftDistribution& distribution, const Draft
 
 }  // namespace
 
+std::string FreeRangeName(MapDraft& draft, const std::string& range) {
+  for (size_t n = 2;; ++n) {
+    std::string name = fmt::format("{}_{}", range, n);
+    if (!FindRange(draft, name)) return name;
+  }
+}
+
 absl::Status RequireAtRest(const DraftRange& range) {
   if (!range.move) return absl::OkStatus();
   return SqlStatus(sqlstate::kObjectInUse,

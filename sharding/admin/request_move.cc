@@ -34,9 +34,9 @@ absl::StatusOr<MoveRequest> RequestMove(const MoveKeyRange& command, const Shard
   }
   if (auto shard = RequireShard(draft, command.shard); !shard.ok()) return shard.status();
   const Distribution& distribution = map.distributions()[place->distribution];
-  if (absl::Status rests = RequireAtRest(*draft.FindDistribution(distribution.name()));
-      !rests.ok()) {
-    return rests;
+  for (const DraftRange& range : draft.FindDistribution(distribution.name())->ranges) {
+    if (range.name != command.range) continue;
+    if (absl::Status rests = RequireAtRest(range); !rests.ok()) return rests;
   }
   const std::string& owner = map.shard(place->range->owner).name;
   if (owner == command.shard) {

@@ -1,0 +1,213 @@
+#include "rebalance/balance_commands.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "rebalance/balance_policy.h"
+#include "rebalance/range_sizes.h"
+#include "sharding/admin/bound_text.h"
+#include "sharding/admin/edit.h"
+#include "sharding/sql_status.h"
+
+namespace meridian {
+namespace {
+
+using MapPointer = std::shared_ptr<const ShardMap>;
+
+class Balance {
+ public:
+  Balance(CatalogStore& store, const ShardAccess& access, ChangeOrigin origin)
+      : store_(store), access_(access), origin_(std::move(origin)) {}
+
+  absl::StatusOr<AdminOutcome> Run(const Rebalance& command);
+  absl::StatusOr<AdminOutcome> Run(const DrainShard& command);
+  absl::StatusOr<AdminOutcome> Run(const IsolateKey& command);
+
+ private:
+  absl::StatusOr<AdminOutcome> Finish(const std::vector<Proposal>& proposals, bool dry_run,
+                                      std::string tag);
+  absl::Status Split(const Proposal& proposal);
+  absl::StatusOr<uint64_t> Move(const Proposal& proposal);
+
+  CatalogStore& store_;
+  const ShardAccess& access_;
+  const ChangeOrigin origin_;
+  MapPointer map_;  // after the last split
+};
+
+std::vector<std::string> Names(const ShardMap& map) {
+  std::vector<std::string> names;
+  for (const Shard& shard : map.shards()) names.push_back(shard.name);
+  return names;
+}
+
+std::set<std::string> RangeNames(const ShardMap& map) {
+  std::set<std::string> names;
+  for (const Distribution& distribution : map.distributions()) {
+    for (const KeyRange& range : distribution.ranges()) names.insert(range.name);
+  }
+  return names;
+}
+
+absl::StatusOr<AdminOutcome> Balance::Run(const Rebalance& command) {
+  auto map = store_.Load();
+  if (!map.ok()) return map.status();
+  MapDraft draft = DraftOf(**map);
+  if (command.distribution) {
+    auto found = RequireDistribution(draft, *command.distribution);
+    if (!found.ok()) return found.status();
+  }
+  auto ranges = MeasureRanges(**map, access_, command.distribution);
+  if (!ranges.ok()) return ranges.status();
+  return Finish(ProposeBalance(*std::move(ranges), Names(**map), RangeNames(**map)),
+                command.dry_run, TagOf(command));
+}
+
+absl::StatusOr<AdminOutcome> Balance::Run(const DrainShard& command) {
+  auto map = store_.Load();
+  if (!map.ok()) return map.status();
+  MapDraft draft = DraftOf(**map);
+  if (auto shard = RequireShard(draft, command.shard); !shard.ok()) return shard.status();
+  auto ranges = MeasureRanges(**map, access_, std::nullopt);
+  if (!ranges.ok()) return ranges.status();
+  auto proposals = ProposeDrain(*ranges, Names(**map), command.shard);
+  if (!proposals.ok()) return proposals.status();
+  return Finish(*proposals, command.dry_run, TagOf(command));
+}
+
+// The key's range is cut out of the one that has it, in one change of the map.
+absl::StatusOr<AdminOutcome> Balance::Run(const IsolateKey& command) {
+  std::vector<Proposal> proposals;
+  auto map = store_.Change(origin_, [&](MapDraft& draft) -> absl::Status {
+    proposals.clear();
+    auto found = RequireDistribution(draft, command.distribution);
+    if (!found.ok()) return found.status();
+    if (auto shard = RequireShard(draft, command.shard); !shard.ok()) return shard.status();
+    auto now = BuildMap(Epoch{1}, draft);
+    if (!now.ok()) return now.status();
+    const Distribution& distribution = *(*now)->FindDistribution(command.distribution);
+    auto point = ResolveKey(distribution, command.key);
+    if (!point.ok()) return point.status();
+    auto next = NextPoint(distribution.columns(), *point);
+    if (!next.ok()) return next.status();
+    std::vector<DraftRange>& ranges = (*found)->ranges;
+    if (ranges.empty()) {
+      return SqlStatus(sqlstate::kObjectNotInPrerequisiteState,
+                       fmt::format("distribution \"{}\" has no key range", command.distribution),
+                       "Create one with CREATE KEY RANGE.");
+    }
+    const auto above = std::upper_bound(ranges.begin(), ranges.end(), *point,
+                                        [](const KeyBound& b, const DraftRange& r) {
+                                          return Compare(b.values, r.lower.values) < 0;
+                                        });
+    size_t at = static_cast<size_t>(above - ranges.begin()) - 1;
+    if (absl::Status rests = RequireAtRest(ranges[at]); !rests.ok()) return rests;
+    const std::string owner = ranges[at].owner;
+    const bool ends_there =
+        at + 1 < ranges.size() && Compare(ranges[at + 1].lower.values, next->values) == 0;
+    if (!ends_there) {
+      std::string rest = FreeRangeName(draft, ranges[at].name);
+      ranges.insert(ranges.begin() + static_cast<long>(at) + 1, {std::move(rest), *next, owner});
+    }
+    if (Compare(ranges[at].lower.values, point->values) != 0) {
+      std::string own = FreeRangeName(draft, ranges[at].name);
+      ranges.insert(ranges.begin() + static_cast<long>(at) + 1, {std::move(own), *point, owner});
+      ++at;
+    }
+    if (owner != command.shard) {
+      proposals.push_back({Proposal::Kind::kMove, command.distribution, ranges[at].name, owner,
+                           command.shard, 0, "a range of one key"});
+    }
+    return absl::OkStatus();
+  });
+  if (!map.ok()) return map.status();
+  map_ = *std::move(map);
+  return Finish(proposals, false, TagOf(command));
+}
+
+absl::Status Balance::Split(const Proposal& proposal) {
+  auto map = store_.Change(origin_, [&](MapDraft& draft) -> absl::Status {
+    auto now = BuildMap(Epoch{1}, draft);
+    if (!now.ok()) return now.status();
+    const Distribution& distribution = *(*now)->FindDistribution(proposal.distribution);
+    std::vector<DraftRange>& ranges = draft.FindDistribution(proposal.distribution)->ranges;
+    for (size_t r = 0; r < ranges.size(); ++r) {
+      if (ranges[r].name != proposal.range) continue;
+      if (absl::Status rests = RequireAtRest(ranges[r]); !rests.ok()) return rests;
+      const auto middle = MiddleOf(distribution, r);
+      if (!middle) break;
+      ranges.insert(ranges.begin() + static_cast<long>(r) + 1,
+                    {proposal.to, *middle, ranges[r].owner});
+      return absl::OkStatus();
+    }
+    return SqlStatus(sqlstate::kSerializationFailure,
+                     fmt::format("key range \"{}\" was changed meanwhile", proposal.range),
+                     "Run the command again.");
+  });
+  if (map.ok()) map_ = *std::move(map);
+  return map.status();
+}
+
+absl::StatusOr<uint64_t> Balance::Move(const Proposal& proposal) {
+  uint64_t id = 0;
+  absl::Status added = store_.Use([&](PgConnection& catalog) -> absl::Status {
+    auto move =
+        AddMove(catalog, {proposal.range, proposal.distribution, proposal.from, proposal.to, {}},
+                origin_.who);
+    if (move.ok()) id = *move;
+    return move.status();
+  });
+  if (!added.ok()) return added;
+  return id;
+}
+
+absl::StatusOr<AdminOutcome> Balance::Finish(const std::vector<Proposal>& proposals, bool dry_run,
+                                             std::string tag) {
+  AdminTable table{BalanceColumns(), {}};
+  for (const Proposal& proposal : proposals) {
+    const bool split = proposal.kind == Proposal::Kind::kSplit;
+    AdminValue move;
+    if (!dry_run && split) {
+      if (absl::Status done = Split(proposal); !done.ok()) return done;
+    } else if (!dry_run) {
+      auto added = Move(proposal);
+      if (!added.ok()) return added.status();
+      move = std::to_string(*added);
+    }
+    table.rows.push_back({split ? "split" : "move", proposal.distribution, proposal.range,
+                          proposal.from, proposal.to, std::to_string(proposal.bytes), move,
+                          proposal.reason});
+  }
+  return AdminOutcome{{std::move(table), std::move(tag)}, map_};
+}
+
+}  // namespace
+
+std::vector<AdminColumn> BalanceColumns() {
+  return {{"action"},
+          {"distribution"},
+          {"range"},
+          {"from"},
+          {"to"},
+          {"bytes", type_oid::kInt8},
+          {"move", type_oid::kInt8},
+          {"reason"}};
+}
+
+std::optional<absl::StatusOr<AdminOutcome>> ExecuteBalance(const Command& command,
+                                                           const std::string& text,
+                                                           const std::string& who,
+                                                           CatalogStore& store,
+                                                           const ShardAccess& access) {
+  Balance balance(store, access, {who, text});
+  if (const auto* const rebalance = std::get_if<Rebalance>(&command))
+    return balance.Run(*rebalance);
+  if (const auto* const drain = std::get_if<DrainShard>(&command)) return balance.Run(*drain);
+  if (const auto* const isolate = std::get_if<IsolateKey>(&command)) return balance.Run(*isolate);
+  return std::nullopt;
+}
+
+}  // namespace meridian
