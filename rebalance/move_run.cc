@@ -514,6 +514,9 @@ absl::Status MoveRun::Pulse() {
     const auto us = std::chrono::duration_cast<std::chrono::microseconds>(now - pulse_).count();
     progress_.rate = (*progress_.bytes_copied - pulse_bytes_) * 1'000'000 / uint64_t(us);
     pulse_bytes_ = *progress_.bytes_copied;
+    auto pressures = slice_->Pressures(journal_.move().request.options.max_replica_lag);
+    if (!pressures.ok()) return pressures.status();
+    throttle_.Adapt(*pressures, NowUs());
     progress_.throttled_by = throttle_.reason();
   }
   pulse_ = now;

@@ -8,6 +8,7 @@
 
 #include "rebalance/digest.h"
 #include "rebalance/mover_lease.h"
+#include "rebalance/pressure.h"
 #include "rebalance/remove_rows.h"
 #include "rebalance/stream/publication.h"
 #include "rebalance/stream/range_copy.h"
@@ -264,6 +265,17 @@ absl::StatusOr<uint64_t> Slice::LagBytes() {
                      "The copy is begun anew.");
   }
   return Number(*lag);
+}
+
+absl::StatusOr<std::vector<Pressure>> Slice::Pressures(milliseconds max_replica_lag) {
+  std::vector<Pressure> all;
+  for (auto found : {ReplicaPressure(*source_, "source", max_replica_lag),
+                     ReplicaPressure(*target_, "target", max_replica_lag),
+                     SlotPressure(*source_, options_.name + "_")}) {
+    if (!found.ok()) return found.status();
+    all.insert(all.end(), found->begin(), found->end());
+  }
+  return all;
 }
 
 absl::Status Slice::EmitBarrier(const std::string& barrier) {

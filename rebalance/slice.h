@@ -19,6 +19,7 @@
 #include "rebalance/stream/change_stream.h"
 #include "rebalance/stream/follower.h"
 #include "rebalance/stream/moved_table.h"
+#include "rebalance/throttle.h"
 #include "sharding/catalog/pg_connection.h"
 
 namespace meridian {
@@ -67,6 +68,8 @@ class Slice {
   Lsn applied() const { return applier_->applied(); }
   // Bytes of the source's log that the slot keeps it from forgetting.
   absl::StatusOr<uint64_t> LagBytes();
+  // What presses on both shards while rows are copied.
+  absl::StatusOr<std::vector<Pressure>> Pressures(std::chrono::milliseconds max_replica_lag);
   // Emits a message that Follower::Until waits for.
   absl::Status EmitBarrier(const std::string& barrier);
   // Compares all rows at one moment, while the stream is followed on. M0004 where they differ.

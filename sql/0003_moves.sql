@@ -22,6 +22,7 @@ CREATE TABLE moves (
   wish text NOT NULL DEFAULT 'run' CHECK (wish IN ('run', 'pause', 'cancel')),
   max_rate bigint NOT NULL DEFAULT 0 CHECK (max_rate >= 0),  -- bytes per second; 0: no limit
   cutover_timeout_ms bigint NOT NULL CHECK (cutover_timeout_ms > 0),
+  max_replica_lag_ms bigint NOT NULL CHECK (max_replica_lag_ms > 0),
   verify boolean NOT NULL,
   asked_by text NOT NULL,
   asked_at timestamptz NOT NULL DEFAULT now(),

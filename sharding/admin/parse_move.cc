@@ -58,6 +58,17 @@ bool TakeSwitch(Cursor& cursor) {
   return false;
 }
 
+std::optional<std::chrono::milliseconds> TakeTime(Cursor& cursor, int position,
+                                                  const std::string& option) {
+  const auto time = TakeMeasure(cursor, kTimeUnits, "'2s'");
+  if (!time) return std::nullopt;
+  if (*time == 0) {
+    cursor.FailAt(position, SqlStatus(sqlstate::kInvalidParameterValue,
+                                      fmt::format("{} must be longer than 0", option)));
+  }
+  return std::chrono::milliseconds(*time);
+}
+
 void TakeOption(Cursor& cursor, MoveChange& change) {
   const int position = cursor.PositionHere();
   const std::string name = cursor.TakeName();
@@ -65,18 +76,15 @@ void TakeOption(Cursor& cursor, MoveChange& change) {
   if (name == "max_rate") {
     change.max_rate = TakeMeasure(cursor, kByteUnits, "'20MB/s'");
   } else if (name == "cutover_timeout") {
-    const auto time = TakeMeasure(cursor, kTimeUnits, "'2s'");
-    if (time == uint64_t{0}) {
-      cursor.FailAt(position, SqlStatus(sqlstate::kInvalidParameterValue,
-                                        "cutover_timeout must be longer than 0"));
-    }
-    if (time) change.cutover_timeout = std::chrono::milliseconds(*time);
+    change.cutover_timeout = TakeTime(cursor, position, name);
+  } else if (name == "max_replica_lag") {
+    change.max_replica_lag = TakeTime(cursor, position, name);
   } else if (name == "verify") {
     change.verify = TakeSwitch(cursor);
   } else {
     cursor.FailAt(position,
                   SqlStatus(sqlstate::kSyntaxError, fmt::format("unknown option \"{}\"", name),
-                            "There is max_rate, cutover_timeout, verify."));
+                            "There is max_rate, max_replica_lag, cutover_timeout, verify."));
   }
 }
 

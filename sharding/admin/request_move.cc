@@ -47,6 +47,7 @@ absl::StatusOr<MoveRequest> RequestMove(const MoveKeyRange& command, const Shard
   MoveRequest request{command.range, distribution.name(), owner, command.shard, {}};
   const MoveChange& given = command.options;
   if (given.max_rate) request.options.max_rate = *given.max_rate;
+  if (given.max_replica_lag) request.options.max_replica_lag = *given.max_replica_lag;
   if (given.cutover_timeout) request.options.cutover_timeout = *given.cutover_timeout;
   if (given.verify) request.options.verify = *given.verify;
   return request;

@@ -47,18 +47,19 @@ std::string_view MoveWishName(MoveWish wish) { return kWishes[static_cast<size_t
 
 absl::StatusOr<uint64_t> AddMove(PgConnection& catalog, const MoveRequest& request,
                                  std::string_view who) {
+  const MoveOptions& options = request.options;
   auto added = catalog.Query(
-      "INSERT INTO moves (range, distribution, source, target, max_rate, cutover_timeout_ms, "
-      "verify,"
-      " asked_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+      "INSERT INTO moves (range, distribution, source, target, max_rate, cutover_timeout_ms,"
+      " max_replica_lag_ms, verify, asked_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
       " ON CONFLICT (range) WHERE ended_at IS NULL DO NOTHING RETURNING move",
       {{request.range},
        {request.distribution},
        {request.source},
        {request.target},
-       Text(request.options.max_rate),
-       {std::to_string(request.options.cutover_timeout.count())},
-       {request.options.verify ? "true" : "false"},
+       Text(options.max_rate),
+       {std::to_string(options.cutover_timeout.count())},
+       {std::to_string(options.max_replica_lag.count())},
+       {options.verify ? "true" : "false"},
        {std::string(who)}});
   if (!added.ok()) return added.status();
   if (added->rows() == 1) return Number(*added, 0, 0);
@@ -81,17 +82,19 @@ absl::Status SetMoveWish(PgConnection& catalog, uint64_t id, MoveWish wish) {
 }
 
 absl::Status ChangeMove(PgConnection& catalog, uint64_t id, const MoveChange& change) {
-  const auto text = [](const auto& value) -> PgParameter {
+  const auto time = [](const std::optional<std::chrono::milliseconds>& value) -> PgParameter {
     if (!value) return std::nullopt;
-    return std::to_string(static_cast<uint64_t>(*value));
+    return std::to_string(value->count());
   };
-  PgParameter timeout;
-  if (change.cutover_timeout) timeout = std::to_string(change.cutover_timeout->count());
+  PgParameter max_rate, verify;
+  if (change.max_rate) max_rate = std::to_string(*change.max_rate);
+  if (change.verify) verify = *change.verify ? "true" : "false";
   auto set = catalog.Query(
       "UPDATE moves SET max_rate = coalesce($2, max_rate),"
       " cutover_timeout_ms = coalesce($3, cutover_timeout_ms),"
-      " verify = coalesce($4::int <> 0, verify) WHERE move = $1 AND ended_at IS NULL",
-      {Text(id), text(change.max_rate), timeout, text(change.verify)});
+      " max_replica_lag_ms = coalesce($4, max_replica_lag_ms),"
+      " verify = coalesce($5, verify) WHERE move = $1 AND ended_at IS NULL",
+      {Text(id), max_rate, time(change.cutover_timeout), time(change.max_replica_lag), verify});
   if (!set.ok()) return set.status();
   return set->affected() == 1 ? absl::OkStatus() : WhyNot(catalog, id);
 }
@@ -100,7 +103,8 @@ absl::StatusOr<std::vector<MoveRecord>> OpenMoves(PgConnection& catalog) {
   auto result = catalog.Query(
       "SELECT move, range, distribution, source, target, max_rate, cutover_timeout_ms, verify, "
       "wish,"
-      " phase, copies, cutovers FROM moves WHERE ended_at IS NULL ORDER BY move");
+      " phase, copies, cutovers, max_replica_lag_ms FROM moves WHERE ended_at IS NULL ORDER BY "
+      "move");
   if (!result.ok()) return result.status();
   std::vector<MoveRecord> moves;
   for (size_t r = 0; r < result->rows(); ++r) {
@@ -109,6 +113,7 @@ absl::StatusOr<std::vector<MoveRecord>> OpenMoves(PgConnection& catalog) {
     move.request = {
         result->Text(r, 1), result->Text(r, 2), result->Text(r, 3), result->Text(r, 4), {}};
     move.request.options = {Number(*result, r, 5), std::chrono::milliseconds(Number(*result, r, 6)),
+                            std::chrono::milliseconds(Number(*result, r, 12)),
                             result->Get(r, 7) == "t"};
     for (size_t w = 0; w < std::size(kWishes); ++w) {
       if (result->Get(r, 8) == kWishes[w]) move.wish = static_cast<MoveWish>(w);

@@ -20,6 +20,8 @@ namespace meridian {
 struct MoveOptions {
   uint64_t max_rate = 0;  // bytes per second; 0: no limit
   std::chrono::milliseconds cutover_timeout{2'000};
+  std::chrono::milliseconds max_replica_lag{
+      5'000};  // of either shard; above it the copy slows down
   bool verify = true;
 };
 
@@ -27,6 +29,7 @@ struct MoveOptions {
 struct MoveChange {
   std::optional<uint64_t> max_rate;
   std::optional<std::chrono::milliseconds> cutover_timeout;
+  std::optional<std::chrono::milliseconds> max_replica_lag;
   std::optional<bool> verify;
 };
 

@@ -299,3 +299,26 @@ def test_two_proxies(calm):
     finally:
         second.stop()
     moves.assert_nothing_left(calm)
+
+
+def test_replicas_slow_the_copy_down_and_are_waited_for():
+    """A replica of the target that does not replay: the copy gives way to it; and no row is deleted at the
+    source before the replica has it, or serves nobody any more."""
+    with Cluster(shards=2, oracle=False, server_settings=SERVERS, replicas=1,
+                 proxy_settings={"workers": 1, "replicas": {"max_lag": "3s"}}) as cluster:
+        make_bank(cluster)
+        with cluster.connect() as connection:
+            connection.execute("UPDATE accounts SET note = repeat('x', 2000) WHERE id < 100")
+        replica = cluster.replicas["s2"][0]
+        replica.execute("SELECT pg_wal_replay_pause()")
+        with Bank(cluster, clients=2, readers=1) as bank:
+            move = moves.ask(cluster, "r0", "s2", "max_replica_lag '1ms'")
+            moves.wait_for_phase(cluster, move, "switched")
+            wait_for(lambda: moves.show(cluster, move)["message"] == "replicas of the target", "it waits")
+            assert cluster.shard("s1").execute("SELECT count(*) FROM accounts WHERE id < 100",
+                                               cluster.database) == [(100,)]
+            replica.execute("SELECT pg_wal_replay_resume()")
+            assert moves.wait_for_end(cluster, move)["phase"] == "done"
+        assert bank.errors == []
+        bank.assert_books()
+        moves.assert_nothing_left(cluster)
