@@ -3,8 +3,10 @@ another has gone on; clients of a third proxy transfer money all the time. After
 every row is there once, no acknowledged write is lost, and nothing is left on the shards. `-s` prints what
 was found for each step."""
 
+import pathlib
 import re
 import signal
+import threading
 import time
 
 import pytest
@@ -146,3 +148,74 @@ def test_the_mover_sleeps(movers, point):
         row = end(movers, move, bank)
     assert row["phase"] == "done", row
     check(movers, row, bank, point)
+
+
+@pytest.mark.slow
+def test_a_serving_proxy_sleeps_over_the_swap(movers):
+    """What it was sent meanwhile finds the new owner, with what others have written there. Until it wakes up
+    the source keeps the rows, since it may have statements under way that began with the old map."""
+    cluster = movers.cluster
+    move = movers.begin("move.following", "pause", ", verify off")
+    moves.wait_for_phase(cluster, move, "following")
+    with cluster.connect() as sleeping, movers.proxies[0].connect() as other:
+        sleeping.execute("UPDATE accounts SET note = 'before' WHERE id = 3")
+        cluster.proxy.signal(signal.SIGSTOP)
+        wait_for(lambda: "\nState:\tT" in pathlib.Path(f"/proc/{cluster.proxy.pid}/status").read_text(),
+                 "it has stopped")
+        try:
+            sent = threading.Thread(
+                target=lambda: sleeping.execute("UPDATE accounts SET note = note || ' sleeper' WHERE id = 3"))
+            sent.start()
+            movers.set_fault_points("")
+            moves.wait_for_phase(cluster, move, "switched", proxy=movers.proxies[0])  # its lease has run out
+            other.execute("UPDATE accounts SET note = note || ' other' WHERE id = 3")
+            waits = moves.show(cluster, move, movers.proxies[0])
+            wait_for(lambda: "does not answer" in (moves.show(cluster, move, movers.proxies[0])["message"] or ""),
+                     "the move waits for the proxy")
+            assert sent.is_alive() and waits["phase"] == "switched"
+        finally:
+            cluster.proxy.signal(signal.SIGCONT)
+        sent.join()
+        assert moves.wait_for_end(cluster, move)["phase"] == "done"
+        assert other.execute("SELECT note FROM accounts WHERE id = 3").fetchone() == ("before other sleeper",)
+    moves.assert_nothing_left(cluster)
+
+
+@pytest.mark.slow
+def test_a_serving_proxy_dies(movers):
+    """In the middle of a move: nobody waits for it for longer than its lease."""
+    cluster = movers.cluster
+    third = Meridian(cluster.directory, "third", cluster.shards[0], {"control": {"mover_lease": "0"}},
+                     cluster.database)
+    third.start()
+    with Bank(cluster, clients=2, readers=1) as bank:
+        move = movers.begin("move.announced", "pause")
+        moves.wait_for_phase(cluster, move, "announced")
+        third.stop()
+        movers.set_fault_points("")
+        assert moves.wait_for_end(cluster, move)["phase"] == "done"
+    assert bank.errors == []
+    bank.assert_books()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["source", "target"])
+def test_a_server_dies(movers, victim):
+    """It starts again, and the move goes on."""
+    cluster = movers.cluster
+    source = cluster.shard(moves.owner(cluster, "r0"))
+    target = next(shard for shard in cluster.shards if shard is not source)
+    move = movers.begin("move.following", "pause")
+    moves.wait_for_phase(cluster, move, "following")
+    server = source if victim == "source" else target
+    server.stop(signal.SIGKILL)
+    movers.set_fault_points("")
+    time.sleep(1)
+    server.start()
+    row = moves.wait_for_end(cluster, move)
+    assert row["phase"] == "done", row
+    with Bank(cluster, clients=1, readers=0) as bank:
+        wait_for(lambda: len(bank.acknowledged) > 5, "clients work")
+    bank.assert_books()
+    moves.assert_nothing_left(cluster)
+    moves.assert_rows_where_they_belong(cluster, "accounts", "id")
