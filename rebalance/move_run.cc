@@ -66,11 +66,12 @@ absl::Status Stopped() {
 }  // namespace
 
 MoveRun::MoveRun(const MoverOptions& options, CatalogStore& store, MoveRecord move, uint64_t term,
-                 std::stop_token stop)
+                 std::string tag, std::stop_token stop)
     : options_(options),
       store_(store),
       journal_(store, std::move(move), term),
       term_(term),
+      tag_(std::move(tag)),
       stop_(std::move(stop)),
       throttle_(journal_.move().request.options.max_rate) {}
 
@@ -85,7 +86,10 @@ absl::Status MoveRun::Run() {
       return holds ? UndoSwitch() : absl::OkStatus();
     }
     if (!done.ok() && StateOf(done) == kCancelled) {
-      done = journal_.Enter(move_phase::kCancelling);
+      done =
+          phase == move_phase::kQueued  // then there is nothing to undo
+              ? journal_.End(move_phase::kCancelled, "", [](MapDraft&) { return absl::OkStatus(); })
+              : journal_.Enter(move_phase::kCancelling);
     }
     if (!done.ok()) {
       if (IsFinal(done) && phase != move_phase::kSwitched && phase != move_phase::kCleaning &&
@@ -392,8 +396,11 @@ absl::Status MoveRun::ConnectShards() {
   ShardAccess access = options_.shards;
   access.login.stop = stop_;
   access.login.application_name = kMoverApplicationName;
-  SliceOptions options{
-      {}, {}, fmt::format("meridian_move_{}", journal_.move().id), journal_.move().copies, term_};
+  SliceOptions options{{},
+                       {},
+                       fmt::format("meridian_{}_move_{}", tag_, journal_.move().id),
+                       journal_.move().copies,
+                       term_};
   for (auto [name, target] :
        {std::pair{&request.source, &options.source}, std::pair{&request.target, &options.target}}) {
     const auto shard = (*map)->FindShard(*name);

@@ -36,9 +36,9 @@ struct MoverOptions {
 
 class MoveRun {
  public:
-  // `stop`: the mover's lease is lost. References outlive this object.
+  // `term` and `tag`: of the mover's lease; `stop`: it is lost. References outlive this object.
   MoveRun(const MoverOptions& options, CatalogStore& store, MoveRecord move, uint64_t term,
-          std::stop_token stop);
+          std::string tag, std::stop_token stop);
 
   // OK: the move has ended, or rests as the operator wishes. An error: try again later, from the
   // phase that the catalog has then.
@@ -78,6 +78,7 @@ class MoveRun {
   CatalogStore& store_;
   MoveJournal journal_;
   const uint64_t term_;
+  const std::string tag_;
   const std::stop_token stop_;
   std::optional<Slice> slice_;
   bool copying_ = false;

@@ -93,7 +93,8 @@ void Mover::RunMove(CatalogStore& store, const MoveRecord& move) {
   std::stop_source stop;
   const std::stop_callback on_lost(lease_.lost(), [&] { stop.request_stop(); });
   const std::stop_callback on_stop(stop_.get_token(), [&] { stop.request_stop(); });
-  const absl::Status done = MoveRun(options_, store, move, lease_.term(), stop.get_token()).Run();
+  const absl::Status done =
+      MoveRun(options_, store, move, lease_.term(), lease_.tag(), stop.get_token()).Run();
   if (done.ok()) {
     retry = {};
     return;

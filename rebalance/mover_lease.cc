@@ -63,12 +63,13 @@ absl::StatusOr<bool> MoverLease::Acquire() {
   const auto asked = steady_clock::now();
   auto got = connection->Query(
       "UPDATE mover SET proxy = $1, term = term + 1, lease_until = now() + $2::interval"
-      " WHERE lease_until < now() RETURNING term",
+      " WHERE lease_until < now() RETURNING term, tag",
       {{proxy_}, {LeaseText()}});
   if (!got.ok()) return got.status();
   if (got->rows() == 0) return false;
   const std::string text = got->Text(0, 0);
   std::from_chars(text.data(), text.data() + text.size(), term_);
+  tag_ = got->Text(0, 1);
   lost_ = std::stop_source();
   renewal_ = std::jthread([this, term = term_, until = asked + Trusted()](
                               const std::stop_token& stop) { Renew(stop, term, until); });

@@ -38,6 +38,9 @@ class MoverLease {
 
   // Of the lease that was acquired last.
   uint64_t term() const { return term_; }
+  // The catalog's own: a part of the names of what moves make on the servers, which may have shards
+  // of other catalogs in other databases.
+  const std::string& tag() const { return tag_; }
   // Requested when that lease is lost: all that works under it must stop.
   std::stop_token lost() const { return lost_.get_token(); }
 
@@ -53,6 +56,7 @@ class MoverLease {
   const std::string proxy_;
   const std::chrono::milliseconds lease_;
   uint64_t term_ = 0;
+  std::string tag_;
   std::stop_source lost_;
   std::jthread renewal_;
 };

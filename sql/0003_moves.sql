@@ -54,7 +54,9 @@ CREATE TABLE mover (
   only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
   proxy text NOT NULL,
   term bigint NOT NULL,
-  lease_until timestamptz NOT NULL
+  lease_until timestamptz NOT NULL,
+  -- In the names of replication slots and origins, which all databases of a server share.
+  tag text NOT NULL DEFAULT substr(md5(gen_random_uuid()::text), 1, 8)
 );
 INSERT INTO mover (proxy, term, lease_until) VALUES ('', 0, '-infinity');
 

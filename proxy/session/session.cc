@@ -369,13 +369,13 @@ void Session::OnIdle() {
   if (batch_open_) return;
   active_ = nullptr;
   clock_runs_ = false;  // what has not executed anything was no statement
-  if (!transaction_.open()) moving_used_ = 0;
-  if (!OutlivesStatement()) map_in_use_ = {};
   if (transaction_.open()) {
     AbortOthers();
     if (aborts_ == nullptr) ReleaseParticipants(false);  // those that have only told of a statement
     return;
   }
+  moving_used_ = 0;
+  map_in_use_ = {};
   if (!portals_.empty()) portals_.clear();  // they end with the transaction
   unnamed_portal_ = {};
   ReleaseParticipants(false);

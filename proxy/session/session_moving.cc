@@ -77,7 +77,9 @@ Session::Progress Session::AwaitMap(ShardIndex shard, absl::Status* error) {
 // Of the map that a statement begins with, nothing is left once it has ended, unless it has written
 // or taken a snapshot that lasts.
 void Session::NoteMap() {
-  if (map_in_use_ == Epoch{} || !OutlivesStatement()) map_in_use_ = host_.router().map().epoch();
+  const Epoch now = host_.router().map().epoch();
+  if (map_in_use_ == now) return;
+  if (map_in_use_ == Epoch{} || !OutlivesStatement()) map_in_use_ = now;
 }
 
 bool Session::OutlivesStatement() const {

@@ -97,7 +97,7 @@ std::string TagOf(const Command& command) {
           [](const CreateKeyRange&) -> std::string { return "CREATE KEY RANGE"; },
           [](const SplitKeyRange&) -> std::string { return "SPLIT KEY RANGE"; },
           [](const UniteKeyRanges&) -> std::string { return "UNITE KEY RANGE"; },
-          [](const MoveKeyRange&) -> std::string { return "MOVE KEY RANGE"; },
+          [](const MoveKeyRange&) -> std::string { return "MOVE"; },
           [](const DirectMove& direct) -> std::string { return TagOfMove(direct.wish); },
           [](const AlterMove&) -> std::string { return "ALTER MOVE"; },
           [](const Rebalance&) -> std::string { return "REBALANCE"; },
