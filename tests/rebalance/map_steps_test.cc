@@ -1,0 +1,124 @@
+#include "rebalance/map_steps.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "sharding/admin/edit.h"
+#include "sharding/sql_status.h"
+
+namespace meridian {
+namespace {
+
+using namespace map_steps;  // NOLINT: all of it is tested here
+
+// Distribution d: `low` on s1, `high` from 100 on s2, `top` from 200 on s1.
+MapDraft TestDraft() {
+  MapDraft draft;
+  draft.shards = {{"s1", {{"a", 1}}, ""}, {"s2", {{"b", 1}}, ""}, {"s3", {{"c", 1}}, ""}};
+  draft.distributions = {{"d",
+                          {{KeyType::kBigint, false}},
+                          {{"low", {}, "s1"},
+                           {"high", KeyBound{{KeyValue(int64_t{100})}}, "s2"},
+                           {"top", KeyBound{{KeyValue(int64_t{200})}}, "s1"}}}};
+  return draft;
+}
+
+MoveRequest Request(std::string range, std::string source, std::string target) {
+  return {std::move(range), "d", std::move(source), std::move(target), {}};
+}
+
+std::string State(const absl::Status& status) {
+  return status.ok() ? "" : ToSqlError(status).sqlstate;
+}
+
+// Each step leaves a valid map.
+std::string Do(const absl::Status& step, const MapDraft& draft) {
+  const auto map = BuildMap(Epoch{1}, draft);
+  EXPECT_TRUE(!step.ok() || map.ok()) << map.status();
+  return State(step);
+}
+
+TEST(MapSteps, FromTheAnnouncementToTheEnd) {
+  MapDraft draft = TestDraft();
+  const MoveRequest move = Request("high", "s2", "s3");
+  DraftRange& range = draft.distributions[0].ranges[1];
+  EXPECT_EQ(Do(Announce(move, draft), draft), "");
+  EXPECT_EQ(range.owner, "s2");
+  EXPECT_EQ(range.move->peer, "s3");
+  ASSERT_EQ(draft.strays.size(), 1u);
+  EXPECT_EQ(draft.strays[0].shard, "s3");
+  EXPECT_EQ(draft.strays[0].lower.values[0], KeyValue(int64_t{100}));
+  EXPECT_EQ(draft.strays[0].upper->values[0], KeyValue(int64_t{200}));
+
+  EXPECT_EQ(Do(Swap(move, 5, draft), draft), "40001");  // not held
+  EXPECT_EQ(Do(Hold(move, draft), draft), "");
+  EXPECT_TRUE(range.move->held);
+  EXPECT_EQ(Do(Release(move, draft), draft), "");
+  EXPECT_FALSE(range.move->held);
+  EXPECT_EQ(Do(Hold(move, draft), draft), "");
+  EXPECT_EQ(Do(Swap(move, 5, draft), draft), "");
+  EXPECT_EQ(range.owner, "s3");
+  EXPECT_EQ(range.move->peer, "s2");
+  EXPECT_FALSE(range.move->held);
+  EXPECT_EQ(range.move->complete_at, 5u);
+  ASSERT_EQ(draft.strays.size(), 1u);
+  EXPECT_EQ(draft.strays[0].shard, "s2");
+
+  EXPECT_EQ(Do(Swap(move, 5, draft), draft), "40001");  // once
+  EXPECT_EQ(Do(Hold(move, draft), draft), "40001");
+  EXPECT_EQ(Do(End(move, draft), draft), "");
+  EXPECT_EQ(Do(End(move, draft), draft), "");
+  EXPECT_FALSE(range.move);
+  EXPECT_TRUE(draft.strays.empty());
+  EXPECT_EQ(range.owner, "s3");
+}
+
+TEST(MapSteps, CancelledBeforeTheSwap) {
+  MapDraft draft = TestDraft();
+  const MoveRequest move = Request("top", "s1", "s2");
+  EXPECT_EQ(Do(Announce(move, draft), draft), "");
+  EXPECT_FALSE(draft.strays[0].upper.has_value());
+  EXPECT_EQ(Do(Hold(move, draft), draft), "");
+  EXPECT_EQ(Do(End(move, draft), draft), "");
+  EXPECT_EQ(draft.distributions[0].ranges[2].owner, "s1");
+  EXPECT_TRUE(draft.strays.empty());
+}
+
+TEST(MapSteps, WhatDoesNotFit) {
+  MapDraft draft = TestDraft();
+  EXPECT_EQ(State(Announce(Request("low", "s2", "s3"), draft)), "40001");   // not its owner
+  EXPECT_EQ(State(Announce(Request("low", "s1", "s9"), draft)), "40001");   // no such shard
+  EXPECT_EQ(State(Announce(Request("gone", "s1", "s2"), draft)), "40001");  // no such range
+  EXPECT_EQ(State(Announce({"low", "gone", "s1", "s2", {}}, draft)), "40001");
+  EXPECT_EQ(State(Hold(Request("low", "s1", "s2"), draft)), "40001");  // not announced
+  EXPECT_EQ(State(Announce(Request("low", "s1", "s2"), draft)), "");
+  EXPECT_EQ(State(Announce(Request("top", "s1", "s2"), draft)), "55006");  // one at a time
+}
+
+TEST(MapSteps, WhatMovesIsLeftAlone) {
+  MapDraft draft = TestDraft();
+  ASSERT_EQ(State(Announce(Request("high", "s2", "s3"), draft)), "");
+  const auto bound = BoundText{BoundLiteral{"150", false, 1}};
+  EXPECT_EQ(State(Apply(SplitKeyRange{"new", "high", bound}, draft)), "55006");
+  EXPECT_EQ(State(Apply(UniteKeyRanges{"low", "high"}, draft)), "55006");
+  EXPECT_EQ(State(Apply(CreateKeyRange{"new", bound, "s2", "d"}, draft)), "55006");
+  EXPECT_EQ(State(Apply(DropShard{"s3"}, draft)), "55006");
+  EXPECT_EQ(State(Apply(AttachTable{"d", {"public", "t"}, {"k"}}, draft)), "55006");
+  EXPECT_EQ(State(Apply(SplitKeyRange{"new", "low", {BoundLiteral{"50", false, 1}}}, draft)), "");
+  const auto map = BuildMap(Epoch{1}, draft);
+  ASSERT_TRUE(map.ok()) << map.status();
+  EXPECT_EQ(State(RequestMove({"high", "s1", {}}, **map).status()), "55006");
+  EXPECT_EQ(State(RequestMove({"low", "s1", {}}, **map).status()), "55000");
+  EXPECT_EQ(State(RequestMove({"low", "s9", {}}, **map).status()), "42704");
+  EXPECT_EQ(State(RequestMove({"gone", "s1", {}}, **map).status()), "42704");
+  MoveKeyRange command{"low", "s2", {}};
+  command.options.max_rate = 5;
+  const auto request = RequestMove(command, **map);
+  ASSERT_TRUE(request.ok());
+  EXPECT_EQ(request->source, "s1");
+  EXPECT_EQ(request->options.max_rate, 5u);
+  EXPECT_TRUE(request->options.verify);
+}
+
+}  // namespace
+}  // namespace meridian
