@@ -25,6 +25,8 @@ class Balance {
   absl::StatusOr<AdminOutcome> Run(const Rebalance& command);
   absl::StatusOr<AdminOutcome> Run(const DrainShard& command);
   absl::StatusOr<AdminOutcome> Run(const IsolateKey& command);
+  // The first move of REBALANCE and what comes before it; what was decided, for people.
+  absl::StatusOr<std::string> RunFirst(bool dry_run);
 
  private:
   absl::StatusOr<AdminOutcome> Finish(const std::vector<Proposal>& proposals, bool dry_run,
@@ -64,6 +66,25 @@ absl::StatusOr<AdminOutcome> Balance::Run(const Rebalance& command) {
   if (!ranges.ok()) return ranges.status();
   return Finish(ProposeBalance(*std::move(ranges), Names(**map), RangeNames(**map)),
                 command.dry_run, TagOf(command));
+}
+
+absl::StatusOr<std::string> Balance::RunFirst(bool dry_run) {
+  auto map = store_.Load();
+  if (!map.ok()) return map.status();
+  auto ranges = MeasureRanges(**map, access_, std::nullopt);
+  if (!ranges.ok()) return ranges.status();
+  std::vector<Proposal> proposals =
+      ProposeBalance(*std::move(ranges), Names(**map), RangeNames(**map));
+  const auto move = std::find_if(proposals.begin(), proposals.end(), [](const Proposal& proposal) {
+    return proposal.kind == Proposal::Kind::kMove;
+  });
+  if (move == proposals.end()) return "nothing to do: the shards have alike much";
+  std::string decision = fmt::format("{} {} from {} to {}: {}", dry_run ? "would move" : "moves",
+                                     move->range, move->from, move->to, move->reason);
+  proposals.erase(move + 1, proposals.end());
+  auto done = Finish(proposals, dry_run, {});
+  if (!done.ok()) return done.status();
+  return decision;
 }
 
 absl::StatusOr<AdminOutcome> Balance::Run(const DrainShard& command) {
@@ -208,6 +229,27 @@ std::optional<absl::StatusOr<AdminOutcome>> ExecuteBalance(const Command& comman
   if (const auto* const drain = std::get_if<DrainShard>(&command)) return balance.Run(*drain);
   if (const auto* const isolate = std::get_if<IsolateKey>(&command)) return balance.Run(*isolate);
   return std::nullopt;
+}
+
+absl::Status LookAtBalance(CatalogStore& store, const ShardAccess& access, const std::string& who,
+                           std::chrono::milliseconds interval) {
+  std::string mode = "off";
+  absl::Status read = store.Use([&](PgConnection& catalog) -> absl::Status {
+    auto due = catalog.Query(
+        "UPDATE rebalancer SET looked_at = now(), looked_by = $1 WHERE mode <> 'off'"
+        " AND coalesce(looked_at < now() - $2::interval, true) RETURNING mode",
+        {{who}, {fmt::format("{} ms", interval.count())}});
+    if (due.ok() && due->rows() == 1) mode = due->Text(0, 0);
+    return due.status();
+  });
+  if (!read.ok() || mode == "off") return read;
+  auto decision =
+      Balance(store, access, {"rebalancer", "SET REBALANCER ON"}).RunFirst(mode == "dry run");
+  const std::string text =
+      decision.ok() ? *decision : "cannot look: " + ToSqlError(decision.status()).message;
+  return store.Use([&](PgConnection& catalog) {
+    return catalog.Query("UPDATE rebalancer SET decision = $1", {{text}}).status();
+  });
 }
 
 }  // namespace meridian

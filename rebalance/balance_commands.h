@@ -4,6 +4,8 @@
 
 #include <absl/status/statusor.h>
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,5 +24,11 @@ std::optional<absl::StatusOr<AdminOutcome>> ExecuteBalance(const Command& comman
                                                            const std::string& who,
                                                            CatalogStore& store,
                                                            const ShardAccess& access);
+
+// The automatic balancer's look, while nothing moves, by any proxy: where it is on and the last
+// look is `interval` ago, it asks for the first move that REBALANCE would propose, with the splits
+// before it; in dry run it only says so. `who`: this proxy.
+absl::Status LookAtBalance(CatalogStore& store, const ShardAccess& access, const std::string& who,
+                           std::chrono::milliseconds interval);
 
 }  // namespace meridian

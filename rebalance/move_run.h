@@ -31,7 +31,8 @@ struct MoverOptions {
   std::string application_prefix;
   std::chrono::milliseconds replica_lag_max{30'000};  // who is further behind serves nobody
   std::chrono::milliseconds lease{6'000};
-  ProcessMetrics* metrics = nullptr;  // not null; the moves' part is written
+  std::chrono::milliseconds balance_interval{60'000};  // between looks of the automatic balancer
+  ProcessMetrics* metrics = nullptr;                   // not null; the moves' part is written
 };
 
 class MoveRun {

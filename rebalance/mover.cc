@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "metrics/log.h"
+#include "rebalance/balance_commands.h"
 #include "sharding/sql_status.h"
 
 namespace meridian {
@@ -73,7 +74,7 @@ absl::Status Mover::Round(CatalogStore& store) {
   if (moves.empty()) {
     retry_.clear();
     lease_.Release();
-    return absl::OkStatus();
+    return LookAtBalance(store, options_.shards, options_.proxy, options_.balance_interval);
   }
   const auto mine = lease_.Acquire();
   if (!mine.ok()) return mine.status();

@@ -69,3 +69,13 @@ CREATE TABLE proxies (
   in_use bigint NOT NULL,      -- the oldest map that one under way began with
   busy text[] NOT NULL         -- the held ranges that a transaction still uses
 );
+
+-- What the automatic balancer is to do, and what it has found at its last look.
+CREATE TABLE rebalancer (
+  only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+  mode text NOT NULL DEFAULT 'off' CHECK (mode IN ('off', 'dry run', 'on')),
+  looked_at timestamptz,
+  looked_by text,
+  decision text
+);
+INSERT INTO rebalancer DEFAULT VALUES;

@@ -17,7 +17,7 @@ std::vector<AdminColumn> CommandColumns(const Command& command) {
   }
   const auto* show = std::get_if<Show>(&command);
   if (show == nullptr) return {};
-  if (RoomOf(command) == CommandRoom::kCatalog) return MoveColumns();
+  if (RoomOf(command) == CommandRoom::kCatalog) return MoveColumns(show->subject);
   if (auto columns = ReportColumns(show->subject)) return *std::move(columns);
   return ControlColumns(show->subject).value_or(std::vector<AdminColumn>{});
 }

@@ -52,6 +52,7 @@ struct ControlConfig {
   std::chrono::milliseconds role_poll_interval = std::chrono::seconds(10);
   std::chrono::milliseconds transaction_recovery_interval = std::chrono::seconds(2);
   std::chrono::milliseconds mover_lease = std::chrono::seconds(6);  // 0: never the mover
+  std::chrono::milliseconds rebalance_interval = std::chrono::minutes(1);
 
   friend bool operator==(const ControlConfig&, const ControlConfig&) = default;
 };

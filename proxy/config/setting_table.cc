@@ -191,6 +191,10 @@ const Setting<Config> kConfigSettings[] = {
         "any more, before one of them goes on; less than 1s is as 1s; 0 is that this one does not "
         "move any.",
         kMoverLease),
+    Row<&C::control, &ControlConfig::rebalance_interval>(
+        "control.rebalance_interval", kNone,
+        "How often the automatic balancer looks at the shards, while it is on and nothing moves.",
+        kWait),
     // What an operator sees.
     Row<&C::metrics, &MetricsConfig::listen>("metrics.listen", kNone,
                                              "`host:port` of the Prometheus endpoint; `*` is every "

@@ -176,7 +176,8 @@ ControlPlane::Impl::Impl(ControlSettings settings, SnapshotListener& listener,
                   FinishCommand(std::move(map), std::move(reply), std::move(done), stop);
                 }),
       mover_({settings_.catalog, settings_.shards, settings_.proxy, kRecoveryApplicationName,
-              settings_.replica_lag_max, settings_.mover_lease, &metrics.process()}) {
+              settings_.replica_lag_max, settings_.mover_lease, settings_.rebalance_interval,
+              &metrics.process()}) {
   monitor_.SetReplicaLagMax(settings_.replica_lag_max);
   monitor_.SetOnSample([&listener] { listener.OnSample(); });
   metrics.SetNodes([this] { return publisher_.Nodes(); });

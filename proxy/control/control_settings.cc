@@ -38,6 +38,7 @@ ControlSettings ControlSettingsOf(const Config& config) {
   settings.catalog_poll_interval = config.control.catalog_poll_interval;
   settings.schema_poll_interval = config.control.schema_poll_interval;
   settings.role_poll_interval = config.control.role_poll_interval;
+  settings.rebalance_interval = config.control.rebalance_interval;
   settings.mover_lease = config.control.mover_lease;
   settings.transaction_recovery_interval = config.control.transaction_recovery_interval;
   return settings;

@@ -15,6 +15,7 @@ struct ControlSettings {
   CatalogOptions catalog;
   ShardAccess shards;  // login.dbname: the database of shards that name none
   std::chrono::milliseconds mover_lease{6'000};  // 0: this process moves no key ranges
+  std::chrono::milliseconds rebalance_interval{60'000};
   bool migrate = true;  // bring the catalog's schema up to this binary's version at the start
   std::string proxy;    // TransactionName::proxy of this process
 

@@ -20,6 +20,7 @@ CommandRoom RoomOfShow(ShowSubject subject) {
       return CommandRoom::kMap;
     case ShowSubject::kMoves:
     case ShowSubject::kMoveHistory:
+    case ShowSubject::kRebalancer:
       return CommandRoom::kCatalog;
     default:
       return CommandRoom::kProxy;
@@ -101,6 +102,7 @@ std::string TagOf(const Command& command) {
           [](const DirectMove& direct) -> std::string { return TagOfMove(direct.wish); },
           [](const AlterMove&) -> std::string { return "ALTER MOVE"; },
           [](const Rebalance&) -> std::string { return "REBALANCE"; },
+          [](const SetRebalancer&) -> std::string { return "SET"; },
           [](const DrainShard&) -> std::string { return "DRAIN SHARD"; },
           [](const IsolateKey&) -> std::string { return "ISOLATE KEY"; },
           [](const AttachTable&) -> std::string { return "ALTER DISTRIBUTION"; },

@@ -83,6 +83,11 @@ struct Rebalance {
   std::optional<std::string> distribution;  // absent: all
   bool dry_run = false;
 };
+// SET REBALANCER.
+struct SetRebalancer {
+  enum class Mode { kOff, kDryRun, kOn };
+  Mode mode = Mode::kOff;
+};
 struct DrainShard {
   std::string shard;
   bool dry_run = false;
@@ -122,6 +127,7 @@ enum class ShowSubject {
   kTables,
   kMoves,
   kMoveHistory,
+  kRebalancer,
   kClients,
   kServers,
   kPools,
@@ -188,9 +194,9 @@ struct SessionStatement {
 using Command =
     std::variant<CreateShard, AlterShard, DropShard, CreateDistribution, DropDistribution,
                  CreateKeyRange, SplitKeyRange, UniteKeyRanges, MoveKeyRange, DirectMove, AlterMove,
-                 Rebalance, DrainShard, IsolateKey, AttachTable, DetachTable, CreateReferenceTable,
-                 DropReferenceTable, ExplainRoute, Show, KillClient, Pause, Resume, Reload,
-                 Shutdown, Help, SessionStatement>;
+                 Rebalance, SetRebalancer, DrainShard, IsolateKey, AttachTable, DetachTable,
+                 CreateReferenceTable, DropReferenceTable, ExplainRoute, Show, KillClient, Pause,
+                 Resume, Reload, Shutdown, Help, SessionStatement>;
 
 // Who answers a command.
 enum class CommandRoom {

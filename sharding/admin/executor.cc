@@ -57,6 +57,7 @@ class Execution {
   absl::StatusOr<AdminResult> Answer(const MoveKeyRange& command);
   absl::StatusOr<AdminResult> Answer(const DirectMove& command);
   absl::StatusOr<AdminResult> Answer(const AlterMove& command);
+  absl::StatusOr<AdminResult> Answer(const SetRebalancer& command);
   absl::StatusOr<AdminResult> Answer(const Show& command) { return ShowMoves(command, store_); }
 
  private:
@@ -201,6 +202,15 @@ absl::StatusOr<AdminResult> Execution::Answer(const MoveKeyRange& command) {
 absl::StatusOr<AdminResult> Execution::Answer(const DirectMove& command) {
   absl::Status set = store_.Use(
       [&](PgConnection& catalog) { return SetMoveWish(catalog, command.move, command.wish); });
+  if (!set.ok()) return set;
+  return AdminResult{{}, TagOf(command)};
+}
+
+absl::StatusOr<AdminResult> Execution::Answer(const SetRebalancer& command) {
+  constexpr std::string_view kModes[] = {"off", "dry run", "on"};
+  absl::Status set = store_.Use([&](PgConnection& catalog) {
+    return SetRebalancerMode(catalog, kModes[static_cast<size_t>(command.mode)]);
+  });
   if (!set.ok()) return set;
   return AdminResult{{}, TagOf(command)};
 }

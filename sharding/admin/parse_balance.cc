@@ -1,4 +1,4 @@
-// REBALANCE, DRAIN SHARD, ISOLATE KEY.
+// REBALANCE, SET REBALANCER, DRAIN SHARD, ISOLATE KEY.
 #include "sharding/admin/syntax.h"
 
 namespace meridian {
@@ -17,6 +17,14 @@ Command ParseRebalance(Cursor& cursor) {
   if (cursor.AcceptKeyword("distribution")) command.distribution = cursor.TakeName();
   command.dry_run = AcceptDryRun(cursor);
   return command;
+}
+
+Command ParseSetRebalancer(Cursor& cursor) {
+  using Mode = SetRebalancer::Mode;
+  if (cursor.AcceptKeyword("on")) return SetRebalancer{Mode::kOn};
+  if (cursor.AcceptKeyword("off")) return SetRebalancer{Mode::kOff};
+  if (!AcceptDryRun(cursor)) cursor.FailHere();
+  return SetRebalancer{Mode::kDryRun};
 }
 
 Command ParseDrainShard(Cursor& cursor) {

@@ -1,5 +1,6 @@
 #include "sharding/admin/show_moves.h"
 
+#include <absl/types/span.h>
 #include <fmt/format.h>
 
 #include <string_view>
@@ -12,7 +13,7 @@ struct Shown {
   uint32_t type;
   std::string_view sql;
 };
-constexpr Shown kColumns[] = {
+constexpr Shown kMoveColumns[] = {
     {"move", type_oid::kInt8, "move"},
     {"range", type_oid::kText, "range"},
     {"source", type_oid::kText, "source"},
@@ -47,11 +48,24 @@ constexpr Shown kColumns[] = {
     {"ended_at", type_oid::kTimestamptz, "ended_at"},
 };
 
+constexpr Shown kRebalancerColumns[] = {
+    {"mode", type_oid::kText, "mode"},
+    {"looked_at", type_oid::kTimestamptz, "looked_at"},
+    {"looked_by", type_oid::kText, "looked_by"},
+    {"decision", type_oid::kText, "decision"},
+};
+
+absl::Span<const Shown> ColumnsOf(ShowSubject subject) {
+  if (subject == ShowSubject::kRebalancer) return kRebalancerColumns;
+  return kMoveColumns;
+}
+
 }  // namespace
 
-std::vector<AdminColumn> MoveColumns() {
+std::vector<AdminColumn> MoveColumns(ShowSubject subject) {
   std::vector<AdminColumn> columns;
-  for (const Shown& shown : kColumns) columns.push_back({std::string(shown.name), shown.type});
+  for (const Shown& shown : ColumnsOf(subject))
+    columns.push_back({std::string(shown.name), shown.type});
   return columns;
 }
 
@@ -59,17 +73,18 @@ std::vector<AdminColumn> NewMoveColumns() { return {{"move", type_oid::kInt8}}; 
 
 absl::StatusOr<AdminResult> ShowMoves(const Show& show, CatalogStore& store) {
   std::string list;
-  for (const Shown& shown : kColumns) {
+  for (const Shown& shown : ColumnsOf(show.subject)) {
     list += fmt::format("{}({})::text", list.empty() ? "" : ", ", shown.sql);
   }
   // One move is shown whether it has ended or not.
   const bool open_only = show.subject == ShowSubject::kMoves && !show.move;
-  std::string where = open_only ? "ended_at IS NULL" : "true";
-  if (show.move) where = fmt::format("move = {}", *show.move);
-  AdminTable table{MoveColumns(), {}};
+  std::string from = "moves";
+  if (open_only) from += " WHERE ended_at IS NULL";
+  if (show.move) from += fmt::format(" WHERE move = {}", *show.move);
+  from = show.subject == ShowSubject::kRebalancer ? "rebalancer" : from + " ORDER BY moves.move";
+  AdminTable table{MoveColumns(show.subject), {}};
   absl::Status read = store.Use([&](PgConnection& catalog) -> absl::Status {
-    auto moves = catalog.Query(
-        fmt::format("SELECT {} FROM moves WHERE {} ORDER BY moves.move", list, where));
+    auto moves = catalog.Query(fmt::format("SELECT {} FROM {}", list, from));
     if (!moves.ok()) return moves.status();
     table.rows.clear();
     for (size_t r = 0; r < moves->rows(); ++r) {

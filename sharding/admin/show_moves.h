@@ -1,4 +1,4 @@
-// SHOW MOVES, SHOW MOVE n and SHOW MOVE HISTORY. Blocking: they ask the catalog.
+// SHOW MOVES, SHOW MOVE n, SHOW MOVE HISTORY and SHOW REBALANCER. Blocking: they ask the catalog.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -11,11 +11,12 @@
 
 namespace meridian {
 
-std::vector<AdminColumn> MoveColumns();
+// Of one of these subjects.
+std::vector<AdminColumn> MoveColumns(ShowSubject subject);
 // Of the answer to MOVE KEY RANGE.
 std::vector<AdminColumn> NewMoveColumns();
 
-// Precondition: the subject is kMoves or kMoveHistory.
+// Precondition: the subject is kMoves, kMoveHistory or kRebalancer.
 absl::StatusOr<AdminResult> ShowMoves(const Show& show, CatalogStore& store);
 
 }  // namespace meridian

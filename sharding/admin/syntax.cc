@@ -39,6 +39,9 @@ constexpr CommandSyntax kCommands[] = {
     {"REBALANCE", "REBALANCE [DISTRIBUTION name] [DRY RUN]",
      "Moves key ranges so that the shards have alike many bytes; splits what is too large.",
      ParseRebalance},
+    {"SET REBALANCER", "SET REBALANCER {ON | OFF | DRY RUN}",
+     "Has the proxies do by themselves what REBALANCE would, or only say it (SHOW REBALANCER).",
+     ParseSetRebalancer},
     {"DRAIN SHARD", "DRAIN SHARD shard [DRY RUN]",
      "Moves all key ranges of a shard to the others, so that it can be dropped.", ParseDrainShard},
     {"ISOLATE KEY", "ISOLATE KEY value [, ...] IN DISTRIBUTION distribution TO shard",
@@ -58,7 +61,7 @@ constexpr CommandSyntax kCommands[] = {
     {"SHOW",
      "SHOW {SHARDS | NODES | REPLICATION | DISTRIBUTIONS | KEY RANGES | TABLES | MOVES | MOVE "
      "number "
-     "| MOVE HISTORY | CLIENTS | SERVERS | POOLS | STATS | LISTS | "
+     "| MOVE HISTORY | REBALANCER | CLIENTS | SERVERS | POOLS | STATS | LISTS | "
      "DATABASES | TRANSACTIONS | SETTINGS | EPOCH | VERSION | HELP} [WHERE column = value [AND "
      "...]]",
      "Shows the shard map, the proxy's sessions, or its figures.", ParseShow},
@@ -81,6 +84,7 @@ constexpr SubjectName kSubjects[] = {
     {"TABLES", ShowSubject::kTables},
     {"MOVES", ShowSubject::kMoves},
     {"MOVE HISTORY", ShowSubject::kMoveHistory},
+    {"REBALANCER", ShowSubject::kRebalancer},
     {"CLIENTS", ShowSubject::kClients},
     {"SERVERS", ShowSubject::kServers},
     {"POOLS", ShowSubject::kPools},

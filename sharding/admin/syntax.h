@@ -48,6 +48,7 @@ Command ParseResumeMove(Cursor& cursor);
 Command ParseCancelMove(Cursor& cursor);
 Command ParseAlterMove(Cursor& cursor);
 Command ParseRebalance(Cursor& cursor);
+Command ParseSetRebalancer(Cursor& cursor);
 Command ParseDrainShard(Cursor& cursor);
 Command ParseIsolateKey(Cursor& cursor);
 Command ParseCreateReferenceTable(Cursor& cursor);

@@ -99,6 +99,13 @@ absl::Status ChangeMove(PgConnection& catalog, uint64_t id, const MoveChange& ch
   return set->affected() == 1 ? absl::OkStatus() : WhyNot(catalog, id);
 }
 
+absl::Status SetRebalancerMode(PgConnection& catalog, std::string_view mode) {
+  return catalog
+      .Query("UPDATE rebalancer SET mode = $1, looked_at = NULL, decision = NULL",
+             {{std::string(mode)}})
+      .status();
+}
+
 absl::StatusOr<std::vector<MoveRecord>> OpenMoves(PgConnection& catalog) {
   auto result = catalog.Query(
       "SELECT move, range, distribution, source, target, max_rate, cutover_timeout_ms, verify, "

@@ -61,6 +61,8 @@ absl::StatusOr<uint64_t> AddMove(PgConnection& catalog, const MoveRequest& reque
 // 42704: there is no such move; 55000: it has ended, or it can be cancelled no more.
 absl::Status SetMoveWish(PgConnection& catalog, uint64_t id, MoveWish wish);
 absl::Status ChangeMove(PgConnection& catalog, uint64_t id, const MoveChange& change);
+// What SET REBALANCER says: "off", "dry run", "on".
+absl::Status SetRebalancerMode(PgConnection& catalog, std::string_view mode);
 // Those that have not ended, in the order in which they were asked for.
 absl::StatusOr<std::vector<MoveRecord>> OpenMoves(PgConnection& catalog);
 

@@ -2,6 +2,7 @@
 shard of its own; clients work meanwhile."""
 
 import signal
+import time
 
 import psycopg
 import pytest
@@ -18,7 +19,8 @@ MINUTE = 60
 @pytest.fixture(scope="module")
 def cluster():
     """Three servers, of which s3 is no shard yet; a table of 60 MB by HASH on s1 and s2, and a bank."""
-    with Cluster(shards=3, oracle=False, server_settings=SERVERS) as made:
+    with Cluster(shards=3, oracle=False, server_settings=SERVERS,
+                 proxy_settings={"control": {"rebalance_interval": "300ms"}}) as made:
         made.admin("DROP SHARD s3")
         with made.connect() as connection:
             connection.execute("CREATE TABLE docs (tenant text, id integer, body text, PRIMARY KEY (tenant, id))")
@@ -87,6 +89,35 @@ def test_a_new_shard_is_filled_and_drained(cluster):
         assert sum(sizes(cluster).values()) == 60_000
     assert bank.errors == []
     bank.assert_books()
+
+
+def rebalancer(cluster) -> dict:
+    return cluster.proxy.admin_rows("SHOW REBALANCER")[0]
+
+
+def wait_for_decision(cluster, text: str) -> str:
+    process.wait_for(lambda: text in (rebalancer(cluster)["decision"] or ""), text)
+    return rebalancer(cluster)["decision"]
+
+
+@pytest.mark.slow
+def test_the_automatic_balancer(cluster):
+    """All that is on s2 goes to s1; then the balancer brings the half of it back, for as long as it is on."""
+    assert rebalancer(cluster)["mode"] == "off" and rebalancer(cluster)["looked_at"] is None
+    wait_for_moves(cluster, cluster.proxy.admin_rows("DRAIN SHARD s2"))
+    assert sizes(cluster)["s2"] == 0
+    cluster.admin("SET REBALANCER DRY RUN")
+    assert "s1 has" in wait_for_decision(cluster, "would move")
+    assert sizes(cluster)["s2"] == 0 and ended(cluster)
+    cluster.admin("SET REBALANCER ON")
+    wait_for_decision(cluster, "nothing to do")
+    cluster.admin("SET REBALANCER OFF")
+    process.wait_for(lambda: ended(cluster), "all moves have ended", MINUTE)
+    assert min(sizes(cluster).values()) > 20_000, sizes(cluster)
+    moves.assert_nothing_left(cluster)
+    looked = rebalancer(cluster)["looked_at"]
+    time.sleep(1)
+    assert rebalancer(cluster)["looked_at"] == looked
 
 
 def test_one_key_alone(cluster):

@@ -85,6 +85,7 @@ schema_poll_interval = "7s"
 role_poll_interval = "8s"
 transaction_recovery_interval = "9s"
 mover_lease = "4s"
+rebalance_interval = "2min"
 
 [metrics]
 listen = ""
@@ -154,7 +155,8 @@ password = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7Bke
                                            .schema_poll_interval = milliseconds(7'000),
                                            .role_poll_interval = milliseconds(8'000),
                                            .transaction_recovery_interval = milliseconds(9'000),
-                                           .mover_lease = milliseconds(4'000)}));
+                                           .mover_lease = milliseconds(4'000),
+                                           .rebalance_interval = milliseconds(120'000)}));
   EXPECT_EQ(config.metrics.listen, "");
   EXPECT_EQ(config.debug.fault_points, "commit.begin=pause, recovery.resolved=kill");
   EXPECT_EQ(config.log, (LogConfig{.level = LogLevel::kDebug,
