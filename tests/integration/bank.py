@@ -120,6 +120,7 @@ class Bank:
     def assert_books(self):
         """When nobody works any more."""
         with self.cluster.connect() as connection:
+            connection.execute("SET meridian.read_consistency = 'strong'")  # replicas may be behind
             accounts = dict(connection.execute("SELECT id, balance FROM accounts").fetchall())
             ledger = connection.execute("SELECT account, transfer, amount FROM ledger").fetchall()
         assert len(accounts) == ACCOUNTS
