@@ -15,7 +15,7 @@ namespace meridian {
 // A commit on several shards (proxy/session/transaction_end.h), and its recovery
 // (proxy/control/shard_recovery.h). "sent": what the step sends is written.
 // And of a move (rebalance/move_run.h): before and after each step that is written down.
-inline constexpr std::array<std::string_view, 30> kFaultPoints = {
+inline constexpr std::array<std::string_view, 31> kFaultPoints = {
     "commit.begin",         // nothing is prepared
     "commit.prepare_sent",  //
     "commit.prepared_one",  // one of the shards has prepared, or has the record
@@ -41,6 +41,7 @@ inline constexpr std::array<std::string_view, 30> kFaultPoints = {
     "move.undoing",         // the catalog says that the cut-over is undone
     "move.undone",          // the fence is open again, the range still held
     "move.switched",        // the target is the owner
+    "move.reversible",      //
     "move.cleaning",        //
     "move.removed",         // the source has no rows of the range
     "move.end",             // nor anything else of the move

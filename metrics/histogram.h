@@ -1,4 +1,5 @@
-// Counters, gauges and histograms that exactly one thread writes and any thread reads.
+// Counters, gauges and histograms that exactly one thread writes, unless by AddShared, and any
+// thread reads.
 //
 // A write is a relaxed load and a relaxed store of the writer's own cache line, no locked
 // instruction: two writers would lose counts. A reader sees each cell whole, but cells among each
@@ -19,6 +20,8 @@ class Counter {
   void Add(uint64_t n = 1) {
     value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   }
+  // Where several threads write.
+  void AddShared(uint64_t n = 1) { value_.fetch_add(n, std::memory_order_relaxed); }
   uint64_t Get() const { return value_.load(std::memory_order_relaxed); }
 
  private:
@@ -30,6 +33,8 @@ class Gauge {
  public:
   void Add(int64_t n = 1) { Set(Get() + n); }
   void Sub(int64_t n = 1) { Set(Get() - n); }
+  // Where several threads write.
+  void AddShared(int64_t n) { value_.fetch_add(n, std::memory_order_relaxed); }
   void Set(int64_t value) { value_.store(value, std::memory_order_relaxed); }
   int64_t Get() const { return value_.load(std::memory_order_relaxed); }
 

@@ -94,12 +94,16 @@ absl::Status SetState(PgConnection& source, const Fence& fence, int state) {
       .status();
 }
 
-absl::StatusOr<bool> Stands(PgConnection& source, const Fence& fence, const FencedTable& table) {
+// How much of the fence stands on the table.
+enum class Standing { kNothing, kSome, kAll };
+absl::StatusOr<Standing> StandingOn(PgConnection& source, const Fence& fence,
+                                    const FencedTable& table) {
   auto count = source.Query(
       "SELECT count(*) FROM pg_trigger WHERE tgrelid = to_regclass($1) AND starts_with(tgname, $2)",
       {{table.name.ToString()}, {fence.name + "_"}});
   if (!count.ok()) return count.status();
-  return count->Text(0, 0) == std::to_string(std::size(kEvents));
+  if (count->Text(0, 0) == "0") return Standing::kNothing;
+  return count->Text(0, 0) == std::to_string(std::size(kEvents)) ? Standing::kAll : Standing::kSome;
 }
 
 }  // namespace
@@ -125,9 +129,10 @@ absl::Status RaiseFence(PgConnection& source, const Fence& fence,
           FunctionSql(fence));
   for (const FencedTable& table : fence.tables) {
     if (!made.ok()) return made;
-    auto stands = Stands(source, fence, table);
-    if (!stands.ok()) return stands.status();
-    if (!*stands) made = RunLimited(source, lock_timeout, CreateTriggersSql(fence, table));
+    auto standing = StandingOn(source, fence, table);
+    if (!standing.ok()) return standing.status();
+    if (*standing != Standing::kAll)
+      made = RunLimited(source, lock_timeout, CreateTriggersSql(fence, table));
   }
   return made;
 }
@@ -160,9 +165,9 @@ absl::Status CloseFence(PgConnection& source, const Fence& fence) {
 absl::Status DropFence(PgConnection& source, const Fence& fence,
                        std::chrono::milliseconds lock_timeout) {
   for (const FencedTable& table : fence.tables) {
-    auto there = source.Query("SELECT to_regclass($1) IS NOT NULL", {{table.name.ToString()}});
-    if (!there.ok()) return there.status();
-    if (there->Text(0, 0) != "t") continue;
+    auto standing = StandingOn(source, fence, table);
+    if (!standing.ok()) return standing.status();
+    if (*standing == Standing::kNothing) continue;  // its lock would be waited for in vain
     absl::Status dropped = RunLimited(source, lock_timeout, DropTriggersSql(fence, table));
     if (!dropped.ok()) return dropped;
   }

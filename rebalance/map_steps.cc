@@ -49,11 +49,18 @@ void DropStrays(const MoveRequest& move, const std::string& shard, const Place& 
 absl::Status Announce(const MoveRequest& move, MapDraft& draft) {
   auto place = Find(move, draft);
   if (!place.ok()) return place.status();
-  if (absl::Status rests = RequireAtRest(*draft.FindDistribution(move.distribution)); !rests.ok()) {
-    return rests;
-  }
+  if (absl::Status rests = RequireAtRest(*place->range); !rests.ok()) return rests;
   if (place->range->owner != move.source || draft.FindShard(move.target) == nullptr) {
     return Unexpected(move);
+  }
+  size_t moving = 0;
+  for (const DraftDistribution& distribution : draft.distributions) {
+    for (const DraftRange& range : distribution.ranges) moving += range.move.has_value();
+  }
+  if (moving >= kMaxMovingRanges) {
+    return SqlStatus(sqlstate::kObjectInUse,
+                     fmt::format("{} key ranges are on the move, more cannot be", moving),
+                     "FINISH MOVE ends those that can be reversed.");
   }
   place->range->move = DraftRangeMove{.peer = move.target};
   AddStrays(move, move.target, *place, draft);

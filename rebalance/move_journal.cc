@@ -46,6 +46,12 @@ absl::Status MoveJournal::Enter(std::string_view phase, std::string_view sets) {
   return Enter(phase, sets, [](MapDraft&) { return absl::OkStatus(); }).status();
 }
 
+absl::Status MoveJournal::Turn(std::string_view phase, bool back) {
+  absl::Status turned = Enter(phase, fmt::format("back = {}", back));
+  if (turned.ok()) move_.back = back;
+  return turned;
+}
+
 absl::Status MoveJournal::End(std::string_view phase, const std::string& failure,
                               CatalogStore::Edit edit) {
   std::string sets = "ended_at = now(), rate = NULL, lag_bytes = NULL, throttled_by = NULL";

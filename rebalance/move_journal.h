@@ -34,6 +34,7 @@ class MoveJournal {
       : store_(store), move_(std::move(move)), term_(term) {}
 
   const MoveRecord& move() const { return move_; }
+  MoveRequest way() const { return move_.Way(); }
 
   // The move enters the phase: in the same transaction, `sets` (SQL assignments, may be empty) are
   // made, and the map is edited. Gives the map. 40001: the move is not where this journal has left
@@ -43,6 +44,8 @@ class MoveJournal {
                                                         CatalogStore::Edit edit);
   // The same, without a change of the map.
   absl::Status Enter(std::string_view phase, std::string_view sets = "");
+  // The same, and from now on the move's way is the one back, or the one there.
+  absl::Status Turn(std::string_view phase, bool back);
   // Enters a phase in which a move ends. `failure`: why it was given up, or empty.
   absl::Status End(std::string_view phase, const std::string& failure, CatalogStore::Edit edit);
 
@@ -60,7 +63,7 @@ class MoveJournal {
   CatalogStore& store_;
   MoveRecord move_;
   const uint64_t term_;
-  std::string waits_for_;
+  std::optional<std::string> waits_for_;  // not known at first
 };
 
 }  // namespace meridian

@@ -26,10 +26,14 @@ inline constexpr std::string_view kUndoing = "undoing";
 // the source's rows may go.
 inline constexpr std::string_view kSwitched = "switched";
 inline constexpr std::string_view kCleaning = "cleaning";
+// Where the move is to be reversible: the rows of the former owner follow the new one's, until the
+// range goes back, by the same steps with exchanged roles, or the move is finished.
+inline constexpr std::string_view kReversible = "reversible";
 // The decision to undo all of it, which is tried until it is done.
 inline constexpr std::string_view kCancelling = "cancelling";
 // The ends.
 inline constexpr std::string_view kDone = "done";
+inline constexpr std::string_view kReversed = "reversed";
 inline constexpr std::string_view kCancelled = "cancelled";
 inline constexpr std::string_view kFailed = "failed";
 

@@ -65,15 +65,19 @@ absl::Status Stopped() {
 
 }  // namespace
 
-MoveRun::MoveRun(const MoverOptions& options, CatalogStore& store, MoveRecord move, uint64_t term,
-                 std::string tag, std::stop_token stop)
+MoveRun::MoveRun(const MoverOptions& options, CatalogStore& store, MoveRecord move, Tenure tenure)
     : options_(options),
       store_(store),
-      journal_(store, std::move(move), term),
-      term_(term),
-      tag_(std::move(tag)),
-      stop_(std::move(stop)),
+      journal_(store, std::move(move), tenure.term),
+      tenure_(std::move(tenure)),
       throttle_(journal_.move().request.options.max_rate) {}
+
+MoveRun::~MoveRun() { SetLag(0); }
+
+void MoveRun::SetLag(uint64_t bytes) {
+  options_.metrics->move_lag_bytes.AddShared(static_cast<int64_t>(bytes) - lag_);
+  lag_ = static_cast<int64_t>(bytes);
+}
 
 absl::Status MoveRun::Run() {
   for (;;) {
@@ -92,19 +96,17 @@ absl::Status MoveRun::Run() {
               : journal_.Enter(move_phase::kCancelling);
     }
     if (!done.ok()) {
-      if (IsFinal(done) && phase != move_phase::kSwitched && phase != move_phase::kCleaning &&
-          phase != move_phase::kCancelling && phase != move_phase::kSwitching &&
-          phase != move_phase::kUndoing) {
-        return Fail(done);
-      }
+      const bool can_fail = phase == move_phase::kQueued || phase == move_phase::kAnnounced ||
+                            phase == move_phase::kCopying || phase == move_phase::kFollowing;
+      if (IsFinal(done) && can_fail) return Fail(done);
       journal_.NoteWait(ToSqlError(done).message).IgnoreError();
       return done;
     }
     const std::string_view now = journal_.move().phase;
-    if (now == move_phase::kDone || now == move_phase::kCancelled || now == move_phase::kFailed) {
+    const bool done_well = now == move_phase::kDone || now == move_phase::kReversed;
+    if (done_well || now == move_phase::kCancelled || now == move_phase::kFailed) {
       LogInfo("a move has ended", {{"move", journal_.move().id}, {"how", now}});
-      (now == move_phase::kDone ? options_.metrics->moves_done : options_.metrics->moves_undone)
-          .Add();
+      (done_well ? options_.metrics->moves_done : options_.metrics->moves_undone).AddShared();
       return absl::OkStatus();
     }
   }
@@ -115,6 +117,7 @@ absl::Status MoveRun::Step() {
   if (phase == move_phase::kSwitched) return Switched();
   if (phase == move_phase::kCleaning) return Cleaning();
   if (phase == move_phase::kCancelling) return Cancelling();
+  if (phase == move_phase::kReversible) return Reversible();
   if (absl::Status wish = CheckWish(); !wish.ok()) return wish;
   if (phase == move_phase::kQueued) return Queued();
   if (phase == move_phase::kAnnounced) return Announced();
@@ -130,16 +133,29 @@ absl::Status MoveRun::Step() {
 
 absl::Status MoveRun::Queued() {
   if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
-  if (absl::Status fine = slice_->CheckBeforehand(); !fine.ok()) return fine;
+  if (absl::Status fine = CheckBeforehand(); !fine.ok()) return fine;
   auto bytes = slice_->EstimateBytes();
   if (!bytes.ok()) return bytes.status();
   progress_.bytes_expected = *bytes;
   if (absl::Status noted = journal_.Note(progress_); !noted.ok()) return noted;
   FaultPoint("move.announce");
   auto map = journal_.Enter(move_phase::kAnnounced, "", [&](MapDraft& draft) {
-    return map_steps::Announce(journal_.move().request, draft);
+    return map_steps::Announce(journal_.way(), draft);
   });
   return map.status();
+}
+
+absl::Status MoveRun::CheckBeforehand() {
+  if (absl::Status source = slice_->CheckSource(); !source.ok()) return source;
+  if (absl::Status target = slice_->CheckTarget(); !target.ok()) return target;
+  if (!journal_.move().request.options.reversible) return absl::OkStatus();
+  if (absl::Status back = ConnectSlice(true, back_); !back.ok()) return back;
+  absl::Status reversible = back_->CheckSource();
+  back_.reset();
+  if (reversible.ok()) return reversible;
+  const SqlError error = ToSqlError(reversible);
+  return SqlStatus(error.sqlstate, "a reversible move needs of the target: " + error.message,
+                   error.hint);
 }
 
 absl::Status MoveRun::Announced() {
@@ -154,6 +170,7 @@ absl::Status MoveRun::Announced() {
 absl::Status MoveRun::Copying() {
   FaultPoint("move.copying");
   slice_.reset();  // named after the copy
+  back_.reset();
   if (absl::Status wish = CheckWish(); !wish.ok()) return wish;
   if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
   if (absl::Status dropped = slice_->DropStreams(); !dropped.ok()) return dropped;
@@ -165,6 +182,7 @@ absl::Status MoveRun::Copying() {
   absl::Status raised = RetryLocks("a lock on a table of the source",
                                    [&] { return slice_->RaiseFence(kTriggerLock); });
   if (!raised.ok()) return raised;
+  if (absl::Status back = PrepareWayBack(); !back.ok()) return back;
   progress_.bytes_copied = 0;
   pulse_bytes_ = 0;
   absl::Status waits = journal_.NoteWait("transactions that run on the source");
@@ -181,6 +199,19 @@ absl::Status MoveRun::Copying() {
   return journal_.Enter(move_phase::kFollowing);
 }
 
+// Its slot must be there before the target owns the range; what is applied until then is skipped,
+// since it is behind the place from which the way back begins.
+absl::Status MoveRun::PrepareWayBack() {
+  if (!journal_.move().request.options.reversible) return absl::OkStatus();
+  if (absl::Status connected = ConnectSlice(true, back_); !connected.ok()) return connected;
+  if (absl::Status dropped = back_->DropStreams(); !dropped.ok()) return dropped;
+  absl::Status raised = RetryLocks("a lock on a table of the target",
+                                   [&] { return back_->RaiseFence(kTriggerLock); });
+  if (!raised.ok()) return raised;
+  absl::Status waits = journal_.NoteWait("transactions that run on the target");
+  return waits.ok() ? back_->Prepare() : waits;
+}
+
 absl::Status MoveRun::Following() {
   FaultPoint("move.following");
   absl::Status followed = FollowAndSwitch();
@@ -193,14 +224,10 @@ absl::Status MoveRun::Following() {
 
 absl::Status MoveRun::FollowAndSwitch() {
   if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
-  if (!following_) {
-    absl::Status followed = slice_->Follow();
-    if (StateOf(followed) ==
-        sqlstate::kUndefinedObject) {  // a failover of the source took the slot
-      return journal_.Enter(move_phase::kCopying, "copies = copies + 1");
-    }
-    if (!followed.ok()) return followed;
-    following_ = true;
+  if (absl::Status follows = BeginToFollow(); !follows.ok()) return follows;
+  if (journal_.move().request.options.reversible && !journal_.move().back) {
+    if (absl::Status there = ConnectSlice(true, back_); !there.ok()) return there;
+    if (absl::Status skipped = back_->SkipChanges(); !skipped.ok()) return skipped;
   }
   for (uint64_t round = 0;; ++round) {
     const std::string barrier =
@@ -225,9 +252,17 @@ absl::Status MoveRun::FollowAndSwitch() {
     FaultPoint("move.verified");
     return absl::OkStatus();  // catch up once more
   }
-  auto map = journal_.Enter(
-      move_phase::kSwitching, "cutovers = cutovers + 1",
-      [&](MapDraft& draft) { return map_steps::Hold(journal_.move().request, draft); });
+  if (journal_.move().back) {  // RESUME MOVE takes a REVERSE back
+    const auto wish = journal_.ReadWish();
+    if (!wish.ok() || *wish != MoveWish::kReverse) return wish.status();
+  }
+  const std::unique_lock alone(tenure_.cutover, std::try_to_lock);
+  if (!alone.owns_lock()) {  // it comes soon
+    return slice_->follower().Until("", steady_clock::now() + kCaughtUp).status();
+  }
+  auto map =
+      journal_.Enter(move_phase::kSwitching, "cutovers = cutovers + 1",
+                     [&](MapDraft& draft) { return map_steps::Hold(journal_.way(), draft); });
   if (!map.ok()) return map.status();
   options_.metrics->cutovers.Add();
   absl::Status switched = TrySwitch();
@@ -239,6 +274,13 @@ absl::Status MoveRun::FollowAndSwitch() {
   following_ = false;
   const absl::Status undone = UndoSwitch();
   return undone.ok() ? switched : undone;
+}
+
+absl::Status MoveRun::BeginToFollow() {
+  if (following_) return absl::OkStatus();
+  absl::Status followed = slice_->Follow();
+  following_ = followed.ok();
+  return followed;
 }
 
 absl::Status MoveRun::TrySwitch() {
@@ -265,20 +307,22 @@ absl::Status MoveRun::TrySwitch() {
   if (!*passed) return SqlStatus("55P03", "the target has not caught up in time");
   const auto complete_at = slice_->TargetPosition();
   if (!complete_at.ok()) return complete_at.status();
+  if (journal_.move().back) {  // until now it has refused what came to the former owner
+    if (absl::Status opened = slice_->OpenTargetsFence(); !opened.ok()) return opened;
+  }
   FaultPoint("move.swap");
   const uint64_t pause_us = static_cast<uint64_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - begun).count());
-  auto map = journal_.Enter(move_phase::kSwitched,
-                            fmt::format("pause_us = {}, changes_applied = {}, lag_bytes = NULL",
-                                        pause_us, slice_->changes()),
-                            [&](MapDraft& draft) {
-                              return map_steps::Swap(journal_.move().request, *complete_at, draft);
-                            });
+  auto map = journal_.Enter(
+      move_phase::kSwitched,
+      fmt::format("pause_us = {}, changes_applied = {}, lag_bytes = NULL", pause_us,
+                  slice_->changes()),
+      [&](MapDraft& draft) { return map_steps::Swap(journal_.way(), *complete_at, draft); });
   if (!map.ok()) return map.status();
   options_.metrics->cutover_us.Add(pause_us);
   LogInfo("a key range has another owner", {{"move", journal_.move().id},
                                             {"range", journal_.move().request.range},
-                                            {"owner", journal_.move().request.target},
+                                            {"owner", journal_.way().target},
                                             {"epoch", (*map)->epoch().value},
                                             {"pause_us", pause_us}});
   return absl::OkStatus();
@@ -293,29 +337,68 @@ absl::Status MoveRun::UndoSwitch() {
   FaultPoint("move.undoing");
   slice_.reset();
   if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
+  const bool back = journal_.move().back;
+  if (back) {
+    if (absl::Status closed = slice_->CloseTargetsFence(); !closed.ok()) return closed;
+  }
   if (absl::Status opened = slice_->OpenFence(); !opened.ok()) return opened;
   FaultPoint("move.undone");
-  auto map = journal_.Enter(move_phase::kFollowing, "", [&](MapDraft& draft) {
-    return map_steps::Release(journal_.move().request, draft);
-  });
+  auto map =
+      journal_.Enter(back ? move_phase::kReversible : move_phase::kFollowing, "",
+                     [&](MapDraft& draft) { return map_steps::Release(journal_.way(), draft); });
   return map.status();
 }
 
 absl::Status MoveRun::Switched() {
   FaultPoint("move.switched");
   if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
+  const MoveRecord& move = journal_.move();
+  // A server that has taken over may not know of either.
   if (absl::Status closed = slice_->CloseFence(); !closed.ok()) return closed;
+  if (move.back) {
+    if (absl::Status opened = slice_->OpenTargetsFence(); !opened.ok()) return opened;
+  }
   auto epoch = store_.LoadEpoch();
   if (!epoch.ok()) return epoch.status();
   if (absl::Status known = AwaitProxies(*epoch); !known.ok()) return known;
   if (absl::Status complete = AwaitReplicas(); !complete.ok()) return complete;
-  return journal_.Enter(move_phase::kCleaning);
+  const auto wish = journal_.ReadWish();
+  if (!wish.ok()) return wish.status();
+  if (move.back || !move.request.options.reversible || *wish == MoveWish::kFinish) {
+    return journal_.Enter(move_phase::kCleaning);
+  }
+  if (absl::Status dropped = slice_->DropStreams(); !dropped.ok()) return dropped;
+  slice_.reset();
+  back_.reset();
+  verified_ = false;
+  return journal_.Turn(move_phase::kReversible, true);
+}
+
+// Here it stays until the operator decides, whatever fails.
+absl::Status MoveRun::Reversible() {
+  FaultPoint("move.reversible");
+  auto wish = journal_.ReadWish();
+  if (wish.ok() && *wish == MoveWish::kFinish) {
+    slice_.reset();
+    return journal_.Turn(move_phase::kCleaning, false);
+  }
+  if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
+  if (wish.ok() && *wish == MoveWish::kReverse) return FollowAndSwitch();
+  if (absl::Status follows = BeginToFollow(); !follows.ok()) return follows;
+  if (absl::Status noted = journal_.NoteWait(""); !noted.ok()) return noted;
+  while (wish.ok() && *wish != MoveWish::kFinish && *wish != MoveWish::kReverse) {
+    if (stopped()) return Stopped();
+    const auto followed = slice_->follower().Until("", steady_clock::now() + kPulse);
+    if (!followed.ok()) return followed.status();
+    if (absl::Status told = TellLag(); !told.ok()) return told;
+    wish = journal_.ReadWish();
+  }
+  return wish.status();
 }
 
 absl::Status MoveRun::Cleaning() {
   FaultPoint("move.cleaning");
   if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
-  if (absl::Status dropped = slice_->DropStreams(); !dropped.ok()) return dropped;
   absl::Status removed = slice_->RemoveFromSource([&]() -> absl::Status {
     Sleep(kBetweenRemovals, stop_);
     if (stopped()) return Stopped();
@@ -323,29 +406,38 @@ absl::Status MoveRun::Cleaning() {
   });
   if (!removed.ok()) return removed;
   FaultPoint("move.removed");
-  absl::Status fence = RetryLocks("a lock on a table of the source",
-                                  [&] { return slice_->DropFence(kTriggerLock); });
-  if (!fence.ok()) return fence;
+  if (absl::Status dropped = DropAll(); !dropped.ok()) return dropped;
   FaultPoint("move.end");
-  return journal_.End(move_phase::kDone, "", [&](MapDraft& draft) {
-    return map_steps::End(journal_.move().request, draft);
-  });
+  return journal_.End(journal_.move().back ? move_phase::kReversed : move_phase::kDone, "",
+                      [&](MapDraft& draft) { return map_steps::End(journal_.way(), draft); });
+}
+
+absl::Status MoveRun::DropAll() {
+  const bool back = journal_.move().back;
+  std::optional<Slice> other;
+  if (absl::Status connected = ConnectSlice(!back, other); !connected.ok()) return connected;
+  for (Slice* const slice : {&*slice_, &*other}) {
+    if (absl::Status dropped = slice->DropStreams(); !dropped.ok()) return dropped;
+    const char* const lock = (slice == &*slice_) == back ? "a lock on a table of the target"
+                                                         : "a lock on a table of the source";
+    absl::Status fence = RetryLocks(lock, [&] { return slice->DropFence(kTriggerLock); });
+    if (!fence.ok()) return fence;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status MoveRun::Cancelling() {
   FaultPoint("move.cancelling");
   slice_.reset();
+  back_.reset();
   if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
   if (absl::Status opened = slice_->OpenFence(); !opened.ok()) return opened;
-  if (absl::Status dropped = slice_->DropStreams(); !dropped.ok()) return dropped;
-  absl::Status fence = RetryLocks("a lock on a table of the source",
-                                  [&] { return slice_->DropFence(kTriggerLock); });
-  if (!fence.ok()) return fence;
+  if (absl::Status dropped = DropAll(); !dropped.ok()) return dropped;
   absl::Status removed =
       slice_->RemoveFromTarget([&] { return ActAsMover(slice_->target(), term_); });
   if (!removed.ok()) return removed;
   FaultPoint("move.undo_end");
-  const auto end = [&](MapDraft& draft) { return map_steps::End(journal_.move().request, draft); };
+  const auto end = [&](MapDraft& draft) { return map_steps::End(journal_.way(), draft); };
   auto failed = journal_.Failure();
   if (!failed.ok()) return failed.status();
   return failed->empty() ? journal_.End(move_phase::kCancelled, "", end)
@@ -371,9 +463,18 @@ absl::Status MoveRun::Fail(const absl::Status& why) {
 
 absl::Status MoveRun::ConnectShards() {
   if (slice_) return absl::OkStatus();
+  changes_counted_ = 0;
+  following_ = false;
+  return ConnectSlice(journal_.move().back, slice_);
+}
+
+absl::Status MoveRun::ConnectSlice(bool back, std::optional<Slice>& slice) {
+  if (slice) return absl::OkStatus();
   auto map = store_.Load();
   if (!map.ok()) return map.status();
-  const MoveRequest& request = journal_.move().request;
+  MoveRecord move = journal_.move();
+  move.back = back;
+  const MoveRequest request = move.Way();
   const Distribution* const distribution = (*map)->FindDistribution(request.distribution);
   if (distribution == nullptr) {
     return SqlStatus(sqlstate::kObjectNotInPrerequisiteState,
@@ -395,12 +496,13 @@ absl::Status MoveRun::ConnectShards() {
   }
   ShardAccess access = options_.shards;
   access.login.stop = stop_;
-  access.login.application_name = kMoverApplicationName;
-  SliceOptions options{{},
-                       {},
-                       fmt::format("meridian_{}_move_{}", tag_, journal_.move().id),
-                       journal_.move().copies,
-                       term_};
+  access.login.application_name = MoverApplicationName(move.id, back);
+  std::string there = fmt::format("meridian_{}_move_{}", tenure_.tag, move.id);
+  std::string way_back = fmt::format("meridian_{}_moveback_{}", tenure_.tag, move.id);
+  if (back) std::swap(there, way_back);
+  SliceOptions options{{}, {}, std::move(there), std::move(way_back), move.copies, term_, 0};
+  // Of the way back: what was committed before the target has become the owner came from there.
+  if (back && range->move) options.start = range->move->complete_at;
   for (auto [name, target] :
        {std::pair{&request.source, &options.source}, std::pair{&request.target, &options.target}}) {
     const auto shard = (*map)->FindShard(*name);
@@ -413,20 +515,18 @@ absl::Status MoveRun::ConnectShards() {
     *target = TargetOf(access, (*map)->shard(*shard), primary->node);
   }
   const std::string& owner = (*map)->shard(range->owner).name;
-  if (journal_.move().phase == move_phase::kQueued && owner != request.source) {
+  if (move.phase == move_phase::kQueued && owner != move.request.source) {
     return SqlStatus(sqlstate::kObjectNotInPrerequisiteState,
                      fmt::format("key range \"{}\" is on shard \"{}\" by now, not on \"{}\"",
-                                 request.range, owner, request.source));
+                                 request.range, owner, move.request.source));
   }
-  slice_.emplace(std::move(options));
-  changes_counted_ = 0;
-  following_ = false;
-  absl::Status ready = slice_->Connect();
+  slice.emplace(std::move(options));
+  absl::Status ready = slice->Connect();
   if (ready.ok()) {
-    ready = slice_->ReadTables(tables, *distribution, static_cast<size_t>(range - ranges.begin()),
-                               request.target);
+    ready = slice->ReadTables(tables, *distribution, static_cast<size_t>(range - ranges.begin()),
+                              request.target);
   }
-  if (!ready.ok()) slice_.reset();
+  if (!ready.ok()) slice.reset();
   return ready;
 }
 
@@ -461,7 +561,7 @@ absl::Status MoveRun::AwaitProxies(Epoch epoch) {
 absl::Status MoveRun::AwaitReplicas() {
   auto map = store_.Load();
   if (!map.ok()) return map.status();
-  const auto target = (*map)->FindShard(journal_.move().request.target);
+  const auto target = (*map)->FindShard(journal_.way().target);
   const size_t replicas = target ? (*map)->shard(*target).nodes.size() - 1 : 0;
   const std::string complete_at = LsnText(target ? (*map)->CompleteAt(*target) : 0);
   const auto deadline = steady_clock::now() + options_.replica_lag_max;
@@ -527,21 +627,26 @@ absl::Status MoveRun::Pulse() {
     progress_.throttled_by = throttle_.reason();
   }
   pulse_ = now;
+  if (absl::Status told = TellLag(); !told.ok()) return told;
+  return CheckWish();
+}
+
+absl::Status MoveRun::TellLag() {
   if (following_) {
     auto lag = slice_->LagBytes();
     if (!lag.ok()) return lag.status();
     progress_.lag_bytes = *lag;
     progress_.changes_applied = slice_->changes();
-    options_.metrics->move_lag_bytes.Set(static_cast<int64_t>(*lag));
+    SetLag(*lag);
     CountChanges();
   }
-  if (absl::Status noted = journal_.Note(progress_); !noted.ok()) return noted;
-  return CheckWish();
+  return journal_.Note(progress_);
 }
 
 void MoveRun::CountChanges() {
   const uint64_t changes = slice_->changes();
-  if (changes > changes_counted_) options_.metrics->move_changes.Add(changes - changes_counted_);
+  if (changes > changes_counted_)
+    options_.metrics->move_changes.AddShared(changes - changes_counted_);
   changes_counted_ = changes;
 }
 
@@ -551,7 +656,7 @@ absl::Status MoveRun::OnBytes(size_t bytes) {
     if (absl::Status noted = journal_.NoteWait(""); !noted.ok()) return noted;
   }
   *progress_.bytes_copied += bytes;
-  options_.metrics->move_bytes.Add(bytes);
+  options_.metrics->move_bytes.AddShared(bytes);
   const auto until =
       steady_clock::now() + std::chrono::microseconds(throttle_.Take(bytes, NowUs()));
   for (;;) {
@@ -563,7 +668,7 @@ absl::Status MoveRun::OnBytes(size_t bytes) {
 }
 
 absl::Status MoveRun::RetryLocks(const char* what, absl::FunctionRef<absl::Status()> attempt) {
-  const bool can_stop = journal_.move().phase == move_phase::kCopying;
+  const bool can_stop = journal_.move().phase == move_phase::kCopying;  // else it has been decided
   for (;;) {
     absl::Status done = attempt();
     if (done.ok()) return journal_.NoteWait("");

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -35,11 +36,21 @@ struct MoverOptions {
   ProcessMetrics* metrics = nullptr;                   // not null; the moves' part is written
 };
 
+// What a run has of its mover.
+struct Tenure {
+  uint64_t term = 0;  // of the mover's lease
+  std::string tag;
+  std::mutex& cutover;   // locked while a range is held
+  std::stop_token stop;  // the lease is lost, or the process ends
+};
+
 class MoveRun {
  public:
-  // `term` and `tag`: of the mover's lease; `stop`: it is lost. References outlive this object.
-  MoveRun(const MoverOptions& options, CatalogStore& store, MoveRecord move, uint64_t term,
-          std::string tag, std::stop_token stop);
+  // References outlive this object.
+  MoveRun(const MoverOptions& options, CatalogStore& store, MoveRecord move, Tenure tenure);
+  ~MoveRun();
+  MoveRun(const MoveRun&) = delete;
+  MoveRun& operator=(const MoveRun&) = delete;
 
   // OK: the move has ended, or rests as the operator wishes. An error: try again later, from the
   // phase that the catalog has then.
@@ -53,11 +64,14 @@ class MoveRun {
   absl::Status Copying();
   absl::Status Following();
   absl::Status Switched();
+  absl::Status Reversible();
   absl::Status Cleaning();
   absl::Status Cancelling();
 
   // Gives up for good: what was done is undone, and the move ends as failed.
   absl::Status Fail(const absl::Status& why);
+  absl::Status CheckBeforehand();
+  absl::Status BeginToFollow();
   absl::Status FollowAndSwitch();
   absl::Status TrySwitch();
   absl::Status UndoSwitch();
@@ -65,11 +79,19 @@ class MoveRun {
   absl::Status AwaitReplicas();
   absl::Status AwaitDrained(Epoch epoch, std::chrono::steady_clock::time_point deadline);
 
+  // The slice of the move's way.
   absl::Status ConnectShards();
+  absl::Status ConnectSlice(bool back, std::optional<Slice>& slice);
+  // What the way back needs is made, before the target's rows can change.
+  absl::Status PrepareWayBack();
+  // And what either way has made is dropped, fences as well.
+  absl::Status DropAll();
   // Whether the operator wishes something else: kPaused or kCancelled as SQLSTATE then.
   absl::Status CheckWish();
   // The same, at most every half second; tells how far the move is.
   absl::Status Pulse();
+  absl::Status TellLag();
+  void SetLag(uint64_t bytes);
   absl::Status OnBytes(size_t bytes);
   void CountChanges();
   absl::Status RetryLocks(const char* what, absl::FunctionRef<absl::Status()> attempt);
@@ -78,10 +100,11 @@ class MoveRun {
   const MoverOptions& options_;
   CatalogStore& store_;
   MoveJournal journal_;
-  const uint64_t term_;
-  const std::string tag_;
-  const std::stop_token stop_;
-  std::optional<Slice> slice_;
+  const Tenure tenure_;
+  const uint64_t term_ = tenure_.term;
+  const std::stop_token stop_ = tenure_.stop;
+  std::optional<Slice> slice_;  // of the way that the move goes
+  std::optional<Slice> back_;   // of the way back, while it goes there
   bool copying_ = false;
   bool following_ = false;
   bool verified_ = false;
@@ -90,6 +113,7 @@ class MoveRun {
   std::chrono::steady_clock::time_point pulse_{};
   uint64_t pulse_bytes_ = 0;
   uint64_t changes_counted_ = 0;  // of the slice's
+  int64_t lag_ = 0;               // what this run has added to the gauge
 };
 
 }  // namespace meridian

@@ -1,10 +1,12 @@
-// The mover: does the moves that the catalog has, one after the other, if this proxy is the one
-// that works on them.
+// The mover: does the moves that the catalog has, if this proxy is the one that works on them. Of a
+// shard, one at a time; each has a thread of its own.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <stop_token>
 #include <thread>
@@ -30,6 +32,13 @@ class Mover {
 
  private:
   using Clock = std::chrono::steady_clock;
+  // A move under way, on a thread of its own.
+  struct Running {
+    absl::Status result;  // once it has ended
+    std::atomic<bool> ended{false};
+    std::stop_source stop;
+    std::jthread thread;
+  };
   // When a move that has failed is tried again.
   struct Retry {
     Clock::time_point at{};
@@ -39,11 +48,16 @@ class Mover {
 
   void Run(const std::stop_token& stop);
   absl::Status Round(CatalogStore& store);
-  void RunMove(CatalogStore& store, const MoveRecord& move);
+  void Begin(const MoveRecord& move);
+  // Takes leave of the runs that have ended.
+  void Reap();
+  void EndRuns();
 
   const MoverOptions options_;
-  MoverLease lease_;                 // of the thread, after Start
-  std::map<uint64_t, Retry> retry_;  // of the thread, by move
+  MoverLease lease_;                                      // of the thread, after Start
+  std::map<uint64_t, Retry> retry_;                       // of the thread, by move
+  std::map<uint64_t, std::unique_ptr<Running>> running_;  // the same
+  std::mutex cutover_;  // one range is held at a time, so that no two wait for each other
   std::mutex mu_;
   std::condition_variable_any wake_;
   uint64_t looks_wanted_ = 0;  // guarded by mu_

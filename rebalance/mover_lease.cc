@@ -130,10 +130,14 @@ absl::Status ActAsMover(PgConnection& shard, uint64_t term) {
 absl::Status EndOtherMovers(PgConnection& shard, uint64_t term) {
   auto ended = shard.Query(
       "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-      " WHERE application_name = $1 AND datname = current_database() AND pid <> pg_backend_pid()",
-      {{kMoverApplicationName}});
+      " WHERE application_name = current_setting('application_name')"
+      " AND datname = current_database() AND pid <> pg_backend_pid()");
   if (!ended.ok()) return ended.status();
   return ActAsMover(shard, term);
+}
+
+std::string MoverApplicationName(uint64_t move, bool back) {
+  return fmt::format("meridian mover, move {}{}", move, back ? " back" : "");
 }
 
 }  // namespace meridian

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <future>
 #include <utility>
@@ -38,6 +39,11 @@ absl::Status NotPossible(std::string message, std::string hint) {
   return SqlStatus(sqlstate::kObjectNotInPrerequisiteState, std::move(message), std::move(hint));
 }
 
+absl::Status SlotIsGone() {
+  return SqlStatus(sqlstate::kUndefinedObject, "the move's replication slot is gone",
+                   "A server that takes over does not have it. The copy is begun anew.");
+}
+
 uint64_t Number(const PgResult& result) {
   uint64_t number = 0;
   const std::string text = result.Text(0, 0);
@@ -45,8 +51,10 @@ uint64_t Number(const PgResult& result) {
   return number;
 }
 
-absl::Status CheckSource(PgConnection& source) {
-  auto settings = source.Query(
+}  // namespace
+
+absl::Status Slice::CheckSource() {
+  auto settings = source_->Query(
       "SELECT current_setting('server_version_num')::int >= 150000,"
       " current_setting('wal_level') = 'logical',"
       " current_setting('max_replication_slots')::int - (SELECT count(*) FROM "
@@ -71,8 +79,6 @@ absl::Status CheckSource(PgConnection& source) {
   }
   return absl::OkStatus();
 }
-
-}  // namespace
 
 std::string Slice::CopyName() const { return fmt::format("{}_{}", options_.name, options_.copy); }
 
@@ -104,8 +110,7 @@ absl::Status Slice::ReadTables(const std::vector<MappedTable>& tables,
   return absl::OkStatus();
 }
 
-absl::Status Slice::CheckBeforehand() {
-  if (absl::Status source = CheckSource(*source_); !source.ok()) return source;
+absl::Status Slice::CheckTarget() {
   for (const MovedTable& table : tables_) {
     const auto here = ReadTableDefinition(*source_, table.name);
     if (!here.ok()) return here.status();
@@ -211,16 +216,42 @@ absl::Status Slice::OpenFence() {
 
 absl::Status Slice::CloseFence() { return meridian::CloseFence(*source_, fence_); }
 
+absl::Status Slice::OpenTargetsFence() {
+  return meridian::OpenFence(*target_, {options_.other, {}, {}, {}});
+}
+
+absl::Status Slice::CloseTargetsFence() {
+  return meridian::CloseFence(*target_, {options_.other, {}, {}, {}});
+}
+
 absl::Status Slice::DropFence(milliseconds lock_timeout) {
   return meridian::DropFence(*source_, fence_, lock_timeout);
 }
 
-absl::Status Slice::Copy(absl::FunctionRef<absl::Status(size_t bytes)> on_bytes) {
+absl::StatusOr<ChangeStream::Slot> Slice::MakeSlot(ChangeStream& stream) {
   const std::string name = CopyName();
   if (absl::Status made = MakePublication(*source_, name, tables_); !made.ok()) return made;
+  return stream.CreateSlot(name);
+}
+
+absl::Status Slice::Prepare() {
+  auto stream = ChangeStream::Connect(Unlimited(options_.source));
+  return stream.ok() ? MakeSlot(*stream).status() : stream.status();
+}
+
+absl::Status Slice::SkipChanges() {
+  auto skipped = source_->Query(
+      "SELECT pg_replication_slot_advance(slot_name, greatest(confirmed_flush_lsn,"
+      " pg_current_wal_flush_lsn())) FROM pg_replication_slots WHERE slot_name = $1",
+      {{CopyName()}});
+  if (!skipped.ok()) return skipped.status();
+  return skipped->rows() == 1 ? absl::OkStatus() : SlotIsGone();
+}
+
+absl::Status Slice::Copy(absl::FunctionRef<absl::Status(size_t bytes)> on_bytes) {
   auto stream = ChangeStream::Connect(Unlimited(options_.source));
   if (!stream.ok()) return stream.status();
-  const auto slot = stream->CreateSlot(name);
+  const auto slot = MakeSlot(*stream);
   if (!slot.ok()) return slot.status();
   start_ = slot->start;
   auto from = OpenSnapshot(Unlimited(options_.source), slot->snapshot);
@@ -248,7 +279,8 @@ absl::Status Slice::Follow() {
   auto stream = ChangeStream::Connect(Unlimited(options_.source));
   if (!stream.ok()) return stream.status();
   stream_.emplace(*std::move(stream));
-  absl::Status started = stream_->Start(name, name, std::max(start_, applier_->applied()));
+  absl::Status started =
+      stream_->Start(name, name, std::max({options_.start, start_, applier_->applied()}));
   if (!started.ok()) return started;
   follower_.emplace(*stream_, *applier_);
   return absl::OkStatus();
@@ -260,10 +292,7 @@ absl::StatusOr<uint64_t> Slice::LagBytes() {
       " FROM pg_replication_slots WHERE slot_name = $1",
       {{CopyName()}});
   if (!lag.ok()) return lag.status();
-  if (lag->rows() == 0) {
-    return SqlStatus(sqlstate::kUndefinedObject, "the move's replication slot is gone",
-                     "The copy is begun anew.");
-  }
+  if (lag->rows() == 0) return SlotIsGone();
   return Number(*lag);
 }
 

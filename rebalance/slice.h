@@ -28,8 +28,10 @@ struct SliceOptions {
   PgTarget source;  // the primaries, now
   PgTarget target;
   std::string name;   // of the fence; with a number behind it, of what a copy needs
+  std::string other;  // the fence's name of the slice with exchanged roles
   uint64_t copy = 0;  // that number: each attempt has names of its own
   uint64_t term = 0;  // the mover's
+  Lsn start = 0;      // the target has all that was committed at the source before
 };
 
 class Slice {
@@ -42,13 +44,15 @@ class Slice {
   // distribution.ranges()[range]. 55000 for what cannot be moved.
   absl::Status ReadTables(const std::vector<MappedTable>& tables, const Distribution& distribution,
                           size_t range, const std::string& new_owner);
-  // What must hold before anything is begun: versions, wal_level, slots, and that the target has
-  // the tables, as they are at the source, and no row of the range. 55000 with a hint.
-  absl::Status CheckBeforehand();
+  // What must hold before anything is begun. That the source can be followed: versions, wal_level,
+  // slots. That the target has the tables, as they are at the source, and no row of the range.
+  // 55000 with a hint.
+  absl::Status CheckSource();
+  absl::Status CheckTarget();
   // Bytes of the range's rows, by the tables' statistics.
   absl::StatusOr<uint64_t> EstimateBytes();
 
-  // Slots, publications and origins of all copies.
+  // Slots, publications and origins of all copies, and of the way there or back alone.
   absl::Status DropStreams();
   absl::Status RemoveFromSource(absl::FunctionRef<absl::Status()> before_batch);
   absl::Status RemoveFromTarget(absl::FunctionRef<absl::Status()> before_batch);
@@ -57,8 +61,15 @@ class Slice {
   absl::Status ArmFence(const std::string& barrier, std::chrono::milliseconds lock_timeout);
   absl::Status OpenFence();
   absl::Status CloseFence();
+  // The fence that the target has of the time when it was the source.
+  absl::Status OpenTargetsFence();
+  absl::Status CloseTargetsFence();
   absl::Status DropFence(std::chrono::milliseconds lock_timeout);
 
+  // Publication and slot, from which Follow can begin at options.start: the target has the rows.
+  absl::Status Prepare();
+  // What the slot has kept until now is not needed. 42704: it is gone.
+  absl::Status SkipChanges();
   // Publication, slot, and all rows in one transaction of the target.
   absl::Status Copy(absl::FunctionRef<absl::Status(size_t bytes)> on_bytes);
   // Then, and after a crash as well: Follow, and what is behind it.
@@ -83,6 +94,7 @@ class Slice {
 
  private:
   std::string CopyName() const;
+  absl::StatusOr<ChangeStream::Slot> MakeSlot(ChangeStream& stream);
   absl::Status CompareSnapshots(PgConnection& at_source, PgConnection& at_target,
                                 std::stop_source& give_up,
                                 absl::FunctionRef<absl::Status()> meanwhile);
@@ -95,7 +107,7 @@ class Slice {
   std::optional<ChangeStream> stream_;
   std::optional<ChangeApplier> applier_;
   std::optional<Follower> follower_;
-  Lsn start_ = 0;  // of the slot, where this object has made it
+  Lsn start_ = 0;  // of the slot, where this object has copied
 };
 
 // The SQLSTATE of rows that differ.

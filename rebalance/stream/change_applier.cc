@@ -75,22 +75,17 @@ absl::Status ChangeApplier::Apply(const pgoutput::Event& event) {
   if (const auto* commit = std::get_if<pgoutput::Commit>(&event)) return OnCommit(*commit);
   if (std::holds_alternative<pgoutput::Begin>(event)) {
     in_transaction_ = true;
-    ignoring_ = false;
-    return absl::OkStatus();
-  }
-  if (const auto* origin = std::get_if<pgoutput::Origin>(&event)) {
-    ignoring_ = !ignored_origin_.empty() && origin->name == ignored_origin_;
     return absl::OkStatus();
   }
   if (const auto* relation = std::get_if<pgoutput::Relation>(&event)) return OnRelation(*relation);
-  if (ignoring_) return absl::OkStatus();
   if (const auto* insert = std::get_if<pgoutput::Insert>(&event)) return OnInsert(*insert);
   if (const auto* update = std::get_if<pgoutput::Update>(&event)) return OnUpdate(*update);
   if (const auto* deleted = std::get_if<pgoutput::Delete>(&event)) return OnDelete(*deleted);
   if (std::holds_alternative<pgoutput::Truncate>(event)) {
     return NotAsExpected("a TRUNCATE in the stream of changes");
   }
-  return absl::OkStatus();  // Message is the caller's to look at
+  return absl::OkStatus();  // a Message is the caller's to look at; where changes came from is
+                            // none's
 }
 
 absl::Status ChangeApplier::OnRelation(const pgoutput::Relation& relation) {
@@ -187,7 +182,7 @@ absl::Status ChangeApplier::OnDelete(const pgoutput::Delete& deleted) {
 }
 
 absl::Status ChangeApplier::OnCommit(const pgoutput::Commit& commit) {
-  in_transaction_ = ignoring_ = false;
+  in_transaction_ = false;
   read_ = commit.end_lsn;
   commit_time_us_ = commit.commit_time_us;
   return batch_ >= kBatchChanges ? Flush() : absl::OkStatus();

@@ -47,8 +47,6 @@ class ChangeApplier {
   // Between Begin and Commit of the stream.
   bool in_transaction() const { return in_transaction_; }
   uint64_t changes() const { return changes_; }
-  // Transactions that came to the source by this origin are not applied: they are from here.
-  void Ignore(std::string origin) { ignored_origin_ = std::move(origin); }
 
  private:
   // A relation as the stream last described it.
@@ -78,7 +76,6 @@ class ChangeApplier {
   absl::Span<const MovedTable> tables_;
   absl::flat_hash_map<uint32_t, Followed> relations_;
   std::map<std::string, std::string> prepared_;  // SQL -> name
-  std::string ignored_origin_;
   Lsn applied_ = 0;
   Lsn read_ = 0;  // the end of the last transaction that was taken
   int64_t commit_time_us_ = 0;
@@ -88,7 +85,6 @@ class ChangeApplier {
   bool piped_ = false;
   bool open_ = false;            // between BEGIN and COMMIT at the target
   bool in_transaction_ = false;  // of the stream
-  bool ignoring_ = false;
 };
 
 }  // namespace meridian

@@ -35,6 +35,10 @@ std::string TagOfMove(MoveWish wish) {
       return "RESUME MOVE";
     case MoveWish::kCancel:
       return "CANCEL MOVE";
+    case MoveWish::kReverse:
+      return "REVERSE MOVE";
+    case MoveWish::kFinish:
+      return "FINISH MOVE";
   }
   return "";
 }

@@ -69,7 +69,7 @@ struct MoveKeyRange {
   std::string shard;
   MoveChange options;
 };
-// PAUSE, RESUME and CANCEL MOVE.
+// PAUSE, RESUME, CANCEL, REVERSE and FINISH MOVE.
 struct DirectMove {
   uint64_t move = 0;
   MoveWish wish = MoveWish::kRun;

@@ -81,10 +81,13 @@ void TakeOption(Cursor& cursor, MoveChange& change) {
     change.max_replica_lag = TakeTime(cursor, position, name);
   } else if (name == "verify") {
     change.verify = TakeSwitch(cursor);
+  } else if (name == "reversible") {
+    change.reversible = TakeSwitch(cursor);
   } else {
     cursor.FailAt(position,
                   SqlStatus(sqlstate::kSyntaxError, fmt::format("unknown option \"{}\"", name),
-                            "There is max_rate, max_replica_lag, cutover_timeout, verify."));
+                            "There is max_rate, max_replica_lag, cutover_timeout, verify, "
+                            "reversible."));
   }
 }
 
@@ -121,10 +124,25 @@ Command ParseCancelMove(Cursor& cursor) {
   return DirectMove{cursor.TakeUnsigned(), MoveWish::kCancel};
 }
 
+Command ParseReverseMove(Cursor& cursor) {
+  return DirectMove{cursor.TakeUnsigned(), MoveWish::kReverse};
+}
+
+Command ParseFinishMove(Cursor& cursor) {
+  return DirectMove{cursor.TakeUnsigned(), MoveWish::kFinish};
+}
+
 Command ParseAlterMove(Cursor& cursor) {
   AlterMove command{cursor.TakeUnsigned(), {}};
   cursor.TakeKeyword("set");
+  const int position = cursor.PositionHere();
   command.change = TakeOptions(cursor);
+  if (command.change.reversible) {
+    cursor.FailAt(
+        position,
+        SqlStatus(sqlstate::kFeatureNotSupported, "whether a move is reversible cannot be changed",
+                  "FINISH MOVE ends one that is; cancel another, and ask for it anew."));
+  }
   return command;
 }
 

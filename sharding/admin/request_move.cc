@@ -50,6 +50,7 @@ absl::StatusOr<MoveRequest> RequestMove(const MoveKeyRange& command, const Shard
   if (given.max_replica_lag) request.options.max_replica_lag = *given.max_replica_lag;
   if (given.cutover_timeout) request.options.cutover_timeout = *given.cutover_timeout;
   if (given.verify) request.options.verify = *given.verify;
+  if (given.reversible) request.options.reversible = *given.reversible;
   return request;
 }
 

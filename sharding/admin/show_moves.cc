@@ -23,7 +23,10 @@ constexpr Shown kMoveColumns[] = {
      "CASE WHEN ended_at IS NOT NULL THEN phase"
      " WHEN phase IN ('switched', 'cleaning') THEN 'running'"
      " WHEN wish = 'cancel' OR phase = 'cancelling' THEN 'cancelling'"
-     " WHEN wish = 'pause' THEN 'paused' WHEN error IS NOT NULL THEN 'waiting' ELSE 'running' END"},
+     " WHEN wish = 'pause' THEN 'paused'"
+     " WHEN back AND wish = 'reverse' AND error IS NULL THEN 'reversing'"
+     " WHEN phase = 'reversible' AND error IS NULL THEN 'reversible' WHEN error IS NOT NULL THEN "
+     "'waiting' ELSE 'running' END"},
     {"progress", type_oid::kFloat8,
      "CASE WHEN ended_at IS NOT NULL AND phase = 'done' THEN 1.0 WHEN bytes_expected > 0"
      " THEN round(least(1.0, bytes_copied::numeric / bytes_expected), 3) END"},
@@ -42,6 +45,7 @@ constexpr Shown kMoveColumns[] = {
     {"message", type_oid::kText, "coalesce(error, failure)"},
     {"max_rate", type_oid::kInt8, "max_rate"},
     {"verify", type_oid::kBool, "CASE WHEN verify THEN 't' ELSE 'f' END"},
+    {"reversible", type_oid::kBool, "CASE WHEN reversible THEN 't' ELSE 'f' END"},
     {"asked_by", type_oid::kText, "asked_by"},
     {"asked_at", type_oid::kTimestamptz, "asked_at"},
     {"phase_since", type_oid::kTimestamptz, "phase_since"},

@@ -46,6 +46,8 @@ Command ParseMoveKeyRange(Cursor& cursor);
 Command ParsePauseMove(Cursor& cursor);
 Command ParseResumeMove(Cursor& cursor);
 Command ParseCancelMove(Cursor& cursor);
+Command ParseReverseMove(Cursor& cursor);
+Command ParseFinishMove(Cursor& cursor);
 Command ParseAlterMove(Cursor& cursor);
 Command ParseRebalance(Cursor& cursor);
 Command ParseSetRebalancer(Cursor& cursor);

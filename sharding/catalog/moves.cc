@@ -4,13 +4,24 @@
 
 #include <charconv>
 #include <iterator>
+#include <utility>
 
 #include "sharding/sql_status.h"
 
 namespace meridian {
 namespace {
 
-constexpr std::string_view kWishes[] = {"run", "pause", "cancel"};
+constexpr std::string_view kWishes[] = {"run", "pause", "cancel", "reverse", "finish"};
+
+// The moves for which each wish can be said. What is being undone, or has another owner, goes on to
+// its end; but RESUME ends any PAUSE, and takes a REVERSE back that has not come to its end.
+constexpr std::string_view kNotDecided =
+    "phase NOT IN ('switched', 'reversible', 'cleaning', 'cancelling') AND NOT back"
+    " AND wish <> 'cancel'";
+constexpr std::string_view kFor[] = {
+    "wish <> 'cancel'", kNotDecided, kNotDecided, "phase = 'reversible' AND wish <> 'finish'",
+    "reversible AND phase IN ('switched', 'reversible') AND wish <> 'reverse' AND NOT (back AND "
+    "phase = 'switched')"};
 
 uint64_t Number(const PgResult& result, size_t row, size_t column) {
   uint64_t number = 0;
@@ -22,7 +33,7 @@ uint64_t Number(const PgResult& result, size_t row, size_t column) {
 PgParameter Text(uint64_t number) { return std::to_string(number); }
 
 // An update of one move that has touched no row.
-absl::Status WhyNot(PgConnection& catalog, uint64_t id) {
+absl::Status WhyNot(PgConnection& catalog, uint64_t id, MoveWish wish) {
   auto found =
       catalog.Query("SELECT phase, ended_at IS NULL FROM moves WHERE move = $1", {Text(id)});
   if (!found.ok()) return found.status();
@@ -30,18 +41,37 @@ absl::Status WhyNot(PgConnection& catalog, uint64_t id) {
     return SqlStatus(sqlstate::kUndefinedObject, fmt::format("move {} does not exist", id),
                      "SHOW MOVES lists the moves.");
   }
+  const std::string phase = found->Text(0, 0);
   if (found->Get(0, 1) == "t") {
+    const char* what = "cancelled or paused any more";
+    const char* hint =
+        "Its rows have another owner by now, or are being undone. REVERSE MOVE takes a move back "
+        "that is reversible; when another has ended, move the range back.";
+    if (wish == MoveWish::kReverse) {
+      what = "reversed";
+      hint =
+          "Only a move with the option reversible can be, once it is in the phase reversible. "
+          "CANCEL MOVE undoes one before its range has changed owner.";
+    } else if (wish == MoveWish::kFinish) {
+      what = "finished";
+      hint =
+          "That is for a move in the phase reversible. RESUME MOVE takes a REVERSE MOVE back that "
+          "waits.";
+    }
     return SqlStatus(sqlstate::kObjectNotInPrerequisiteState,
-                     fmt::format("move {} cannot be cancelled or paused any more: it is {}", id,
-                                 found->Text(0, 0)),
-                     "Its rows have another owner by now, or are being undone. When it has ended, "
-                     "move the range back.");
+                     fmt::format("move {} cannot be {}: it is {}", id, what, phase), hint);
   }
   return SqlStatus(sqlstate::kObjectNotInPrerequisiteState,
-                   fmt::format("move {} has ended: {}", id, found->Text(0, 0)));
+                   fmt::format("move {} has ended: {}", id, phase));
 }
 
 }  // namespace
+
+MoveRequest MoveRecord::Way() const {
+  MoveRequest way = request;
+  if (back) std::swap(way.source, way.target);
+  return way;
+}
 
 std::string_view MoveWishName(MoveWish wish) { return kWishes[static_cast<size_t>(wish)]; }
 
@@ -50,7 +80,8 @@ absl::StatusOr<uint64_t> AddMove(PgConnection& catalog, const MoveRequest& reque
   const MoveOptions& options = request.options;
   auto added = catalog.Query(
       "INSERT INTO moves (range, distribution, source, target, max_rate, cutover_timeout_ms,"
-      " max_replica_lag_ms, verify, asked_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+      " max_replica_lag_ms, verify, asked_by, reversible)"
+      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
       " ON CONFLICT (range) WHERE ended_at IS NULL DO NOTHING RETURNING move",
       {{request.range},
        {request.distribution},
@@ -60,7 +91,8 @@ absl::StatusOr<uint64_t> AddMove(PgConnection& catalog, const MoveRequest& reque
        {std::to_string(options.cutover_timeout.count())},
        {std::to_string(options.max_replica_lag.count())},
        {options.verify ? "true" : "false"},
-       {std::string(who)}});
+       {std::string(who)},
+       {options.reversible ? "true" : "false"}});
   if (!added.ok()) return added.status();
   if (added->rows() == 1) return Number(*added, 0, 0);
   return SqlStatus(sqlstate::kObjectInUse,
@@ -69,16 +101,12 @@ absl::StatusOr<uint64_t> AddMove(PgConnection& catalog, const MoveRequest& reque
 }
 
 absl::Status SetMoveWish(PgConnection& catalog, uint64_t id, MoveWish wish) {
-  // What is being undone, or has another owner, goes on to its end; but RESUME ends any PAUSE.
-  const bool only_forward = wish != MoveWish::kRun;
   auto set = catalog.Query(
-      fmt::format("UPDATE moves SET wish = $2 WHERE move = $1 AND ended_at IS NULL{}",
-                  only_forward ? " AND phase NOT IN ('switched', 'cleaning', 'cancelling')"
-                                 " AND wish <> 'cancel'"
-                               : " AND wish <> 'cancel'"),
+      fmt::format("UPDATE moves SET wish = $2 WHERE move = $1 AND ended_at IS NULL AND {}",
+                  kFor[static_cast<size_t>(wish)]),
       {Text(id), {std::string(MoveWishName(wish))}});
   if (!set.ok()) return set.status();
-  return set->affected() == 1 ? absl::OkStatus() : WhyNot(catalog, id);
+  return set->affected() == 1 ? absl::OkStatus() : WhyNot(catalog, id, wish);
 }
 
 absl::Status ChangeMove(PgConnection& catalog, uint64_t id, const MoveChange& change) {
@@ -96,7 +124,7 @@ absl::Status ChangeMove(PgConnection& catalog, uint64_t id, const MoveChange& ch
       " verify = coalesce($5, verify) WHERE move = $1 AND ended_at IS NULL",
       {Text(id), max_rate, time(change.cutover_timeout), time(change.max_replica_lag), verify});
   if (!set.ok()) return set.status();
-  return set->affected() == 1 ? absl::OkStatus() : WhyNot(catalog, id);
+  return set->affected() == 1 ? absl::OkStatus() : WhyNot(catalog, id, MoveWish::kRun);
 }
 
 absl::Status SetRebalancerMode(PgConnection& catalog, std::string_view mode) {
@@ -110,8 +138,8 @@ absl::StatusOr<std::vector<MoveRecord>> OpenMoves(PgConnection& catalog) {
   auto result = catalog.Query(
       "SELECT move, range, distribution, source, target, max_rate, cutover_timeout_ms, verify, "
       "wish,"
-      " phase, copies, cutovers, max_replica_lag_ms FROM moves WHERE ended_at IS NULL ORDER BY "
-      "move");
+      " phase, copies, cutovers, max_replica_lag_ms, reversible, back FROM moves"
+      " WHERE ended_at IS NULL ORDER BY move");
   if (!result.ok()) return result.status();
   std::vector<MoveRecord> moves;
   for (size_t r = 0; r < result->rows(); ++r) {
@@ -121,13 +149,14 @@ absl::StatusOr<std::vector<MoveRecord>> OpenMoves(PgConnection& catalog) {
         result->Text(r, 1), result->Text(r, 2), result->Text(r, 3), result->Text(r, 4), {}};
     move.request.options = {Number(*result, r, 5), std::chrono::milliseconds(Number(*result, r, 6)),
                             std::chrono::milliseconds(Number(*result, r, 12)),
-                            result->Get(r, 7) == "t"};
+                            result->Get(r, 7) == "t", result->Get(r, 13) == "t"};
     for (size_t w = 0; w < std::size(kWishes); ++w) {
       if (result->Get(r, 8) == kWishes[w]) move.wish = static_cast<MoveWish>(w);
     }
     move.phase = result->Text(r, 9);
     move.copies = Number(*result, r, 10);
     move.cutovers = Number(*result, r, 11);
+    move.back = result->Get(r, 14) == "t";
   }
   return moves;
 }

@@ -23,6 +23,8 @@ struct MoveOptions {
   std::chrono::milliseconds max_replica_lag{
       5'000};  // of either shard; above it the copy slows down
   bool verify = true;
+  // Once the target owns the range, the source is kept up to date until FINISH MOVE.
+  bool reversible = false;
 };
 
 // Of a move that is to be changed: what is given.
@@ -31,6 +33,7 @@ struct MoveChange {
   std::optional<std::chrono::milliseconds> cutover_timeout;
   std::optional<std::chrono::milliseconds> max_replica_lag;
   std::optional<bool> verify;
+  std::optional<bool> reversible;  // of a new move only
 };
 
 // What a move is to take, in the words of the map at the time.
@@ -42,8 +45,9 @@ struct MoveRequest {
   MoveOptions options;
 };
 
-// What the operator wants of a move.
-enum class MoveWish { kRun, kPause, kCancel };
+// What the operator wants of a move: to go on; to rest; to be undone before its range has changed
+// owner, and behind that; to end, where it can be reversed.
+enum class MoveWish { kRun, kPause, kCancel, kReverse, kFinish };
 std::string_view MoveWishName(MoveWish wish);
 
 struct MoveRecord {
@@ -53,12 +57,16 @@ struct MoveRecord {
   std::string phase;  // rebalance/move_phase.h
   uint64_t copies = 0;
   uint64_t cutovers = 0;
+  bool back = false;  // the target has become the source: the way back
+
+  // As it goes now: source and target have changed places on the way back.
+  MoveRequest Way() const;
 };
 
 // The new move's number. 55006 where the range moves already.
 absl::StatusOr<uint64_t> AddMove(PgConnection& catalog, const MoveRequest& request,
                                  std::string_view who);
-// 42704: there is no such move; 55000: it has ended, or it can be cancelled no more.
+// 42704: there is no such move; 55000: it is not in a phase for that.
 absl::Status SetMoveWish(PgConnection& catalog, uint64_t id, MoveWish wish);
 absl::Status ChangeMove(PgConnection& catalog, uint64_t id, const MoveChange& change);
 // What SET REBALANCER says: "off", "dry run", "on".

@@ -92,7 +92,55 @@ TEST(MapSteps, WhatDoesNotFit) {
   EXPECT_EQ(State(Announce({"low", "gone", "s1", "s2", {}}, draft)), "40001");
   EXPECT_EQ(State(Hold(Request("low", "s1", "s2"), draft)), "40001");  // not announced
   EXPECT_EQ(State(Announce(Request("low", "s1", "s2"), draft)), "");
-  EXPECT_EQ(State(Announce(Request("top", "s1", "s2"), draft)), "55006");  // one at a time
+  EXPECT_EQ(State(Announce(Request("low", "s1", "s2"), draft)), "55006");
+}
+
+TEST(MapSteps, SeveralMoveAtATime) {
+  MapDraft draft = TestDraft();
+  const MoveRequest low = Request("low", "s1", "s2"), top = Request("top", "s1", "s3");
+  for (const MoveRequest& move : {low, top}) EXPECT_EQ(Do(Announce(move, draft), draft), "");
+  EXPECT_EQ(Do(Hold(top, draft), draft), "");
+  EXPECT_EQ(Do(Swap(top, 5, draft), draft), "");
+  EXPECT_EQ(Do(End(low, draft), draft), "");
+  ASSERT_EQ(draft.strays.size(), 1u);
+  EXPECT_EQ(draft.strays[0].lower.values[0], KeyValue(int64_t{200}));
+  EXPECT_EQ(Do(End(top, draft), draft), "");
+  EXPECT_TRUE(draft.strays.empty());
+}
+
+// As many as a set of moving ranges has room for.
+TEST(MapSteps, NotAllMoveAtATime) {
+  MapDraft draft = TestDraft();
+  std::vector<DraftRange>& ranges = draft.distributions[0].ranges;
+  for (int64_t i = 0; i < 40; ++i) {
+    ranges.push_back({"r" + std::to_string(i), KeyBound{{KeyValue(1000 + i)}}, "s1"});
+  }
+  for (size_t i = 0; i < 40; ++i) {
+    EXPECT_EQ(Do(Announce(Request("r" + std::to_string(i), "s1", "s2"), draft), draft),
+              i < kMaxMovingRanges ? "" : "55006");
+  }
+}
+
+// The way back: the same with exchanged roles.
+TEST(MapSteps, ThereAndBack) {
+  MapDraft draft = TestDraft();
+  const MoveRequest there = Request("high", "s2", "s3"), back = Request("high", "s3", "s2");
+  DraftRange& range = draft.distributions[0].ranges[1];
+  EXPECT_EQ(Do(Announce(there, draft), draft), "");
+  EXPECT_EQ(Do(Hold(there, draft), draft), "");
+  EXPECT_EQ(Do(Swap(there, 5, draft), draft), "");
+  EXPECT_EQ(Do(Hold(there, draft), draft), "40001");  // that was the way there
+  EXPECT_EQ(Do(Hold(back, draft), draft), "");
+  EXPECT_EQ(Do(Release(back, draft), draft), "");
+  EXPECT_EQ(range.move->complete_at, 5u);
+  EXPECT_EQ(Do(Hold(back, draft), draft), "");
+  EXPECT_EQ(Do(Swap(back, 7, draft), draft), "");
+  EXPECT_EQ(range.owner, "s2");
+  EXPECT_EQ(range.move->peer, "s3");
+  ASSERT_EQ(draft.strays.size(), 1u);
+  EXPECT_EQ(draft.strays[0].shard, "s3");
+  EXPECT_EQ(Do(End(back, draft), draft), "");
+  EXPECT_TRUE(draft.strays.empty());
 }
 
 TEST(MapSteps, WhatMovesIsLeftAlone) {

@@ -162,26 +162,6 @@ TEST_F(SliceTest, ARowThatIsMissingAtTheTargetIsNoticed) {
   }
 }
 
-TEST_F(SliceTest, WhatComesFromTheTargetIsNotSentBack) {
-  OnBoth("CREATE TABLE t (k bigint PRIMARY KEY, v text)");
-  AtSource().Query("INSERT INTO t VALUES (1500, 'x')");
-  Distribute({{"t", "k"}});
-  Copy();
-  BeginToFollow();
-  applier_->Ignore("meridian_back_1");
-  Connection replicated = AtSource();
-  replicated.Query("SELECT pg_replication_origin_create('meridian_back_1')");
-  replicated.Query("SELECT pg_replication_origin_session_setup('meridian_back_1')");
-  replicated.Query("INSERT INTO t VALUES (1501, 'from there')");
-  AtSource().Query("INSERT INTO t VALUES (1502, 'from here')");
-  EXPECT_TRUE(*FollowToBarrier());
-  EXPECT_THAT(
-      AtTarget().Query("SELECT k FROM t ORDER BY k").rows,
-      ::testing::ElementsAre(::testing::ElementsAre("1500"), ::testing::ElementsAre("1502")));
-  replicated.Query("SELECT pg_replication_origin_session_reset()");
-  replicated.Query("SELECT pg_replication_origin_drop('meridian_back_1')");
-}
-
 TEST_F(SliceTest, TablesWithoutAUsableIdentityAreRefused) {
   AtSource().Query(
       "CREATE TABLE none (k bigint NOT NULL);"
