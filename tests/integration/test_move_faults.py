@@ -19,6 +19,7 @@ from cluster.process import ROOT, wait_for
 
 POINTS = re.findall(r'"(move\.\w+)"', (ROOT / "metrics" / "fault_points.h").read_text())
 CANCELLING = {"move.cancelling", "move.undo_end"}
+REVERSIBLE = {"move.reversible"}  # test_move_reverse.py
 UNDOING = {"move.undoing", "move.undone"}
 MOVER = {"control": {"mover_lease": "1s"}, "workers": 1}
 SERVERS = {"max_prepared_transactions": 64, "max_replication_slots": 10, "max_wal_senders": 10}
@@ -73,7 +74,7 @@ def end(movers: Movers, move: int, bank: Bank) -> dict:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("point", [p for p in POINTS if p not in CANCELLING | UNDOING])
+@pytest.mark.parametrize("point", [p for p in POINTS if p not in CANCELLING | UNDOING | REVERSIBLE])
 def test_the_mover_dies(movers, point):
     with Bank(movers.cluster, clients=3, readers=1) as bank:
         move = movers.begin(point, "kill")
@@ -130,7 +131,7 @@ def test_the_mover_dies_while_it_cancels(movers, point):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("point", [p for p in POINTS if p not in CANCELLING | UNDOING])
+@pytest.mark.parametrize("point", [p for p in POINTS if p not in CANCELLING | UNDOING | REVERSIBLE])
 def test_the_mover_sleeps(movers, point):
     """As long as another takes to go on, and then it goes on itself, where it was."""
     with Bank(movers.cluster, clients=3, readers=1) as bank:
