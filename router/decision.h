@@ -35,7 +35,9 @@ struct Decision {
   ShardSet shards;
 
   // Whether shards that may hold stray rows get another text (Router::OwnedText).
-  bool LeavesOutStrays() const { return route == Route::kConcat || route == Route::kSum; }
+  bool LeavesOutStrays() const {
+    return route == Route::kConcat || route == Route::kSum || route == Route::kMove;
+  }
 };
 
 // What the session wants, or already has.

@@ -67,6 +67,10 @@ class Explainer {
     if (decision->shards.empty()) {
       return Add({.route = route, .text = std::string(text), .reason = reason});
     }
+    if (decision->route == Route::kMove) {
+      const auto move = router_.FindKeyMove(*part.statement, values);
+      if (!move.ok()) return Refuse(move.status(), reason);
+    }
     if (decision->route != Route::kSplit) {
       decision->shards.ForEach(
           [&](ShardIndex shard) { AddShard(route, *decision, shard, text, reason); });

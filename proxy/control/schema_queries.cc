@@ -123,8 +123,8 @@ JOIN )sql" NAMESPACES R"sql( n ON n.oid = o.oprnamespace AND n.nspname <> 'pg_ca
 LEFT JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode
 GROUP BY n.nspname, o.oprname)sql";
 
-// The types are those whose binary form is exact, and the same on every server. Flags, not the
-// catalogs behind them: a move checks them again where it is done.
+// The types are those whose binary form is exact, and the same on every server. A move checks the
+// rest again where it is done. Triggers of ours are a fence's, which leaves rows as they are.
 const char kSchemaKeptRowsSql[] = R"sql(SELECT oid, why FROM (
   SELECT c.oid, CASE
     WHEN c.relkind <> 'r' OR c.relispartition OR c.relhassubclass OR
@@ -132,7 +132,11 @@ const char kSchemaKeptRowsSql[] = R"sql(SELECT oid, why FROM (
       THEN 'has partitions or inherits'
     WHEN c.relrowsecurity THEN 'has row level security'
     WHEN c.relhasrules THEN 'has rules'
-    WHEN c.relhastriggers THEN 'has triggers, foreign keys or deferrable constraints'
+    WHEN c.relhastriggers AND EXISTS (SELECT FROM pg_catalog.pg_trigger g
+      JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid
+      JOIN pg_catalog.pg_namespace s ON s.oid = p.pronamespace
+      WHERE g.tgrelid = c.oid AND s.nspname <> 'meridian')
+      THEN 'has triggers, foreign keys or deferrable constraints'
     WHEN EXISTS (SELECT FROM pg_catalog.pg_attribute a
       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
         AND a.atttypid NOT IN (

@@ -237,12 +237,6 @@ absl::Status Session::FindOwnedTexts(const Decision& decision, std::string_view 
                                      OwnedTexts* owned) const {
   const ShardSet strays = host_.router().map().ShardsWithStrays() & decision.shards;
   if (strays.empty()) return absl::OkStatus();
-  if (decision.route == Route::kMove) {
-    return SqlStatus(sqlstate::kObjectInUse,
-                     "rows of a key range are being moved between shards, and the statement moves "
-                     "rows to another one, too",
-                     "Run it again when the move has ended.");
-  }
   if (!decision.LeavesOutStrays()) return absl::OkStatus();
   absl::Status status;
   strays.ForEach([&](ShardIndex shard) {

@@ -63,8 +63,8 @@ std::vector<std::string> StoredColumns(const Relation& relation) {
 
 // No row on this shard has the new key but those that the statement has given it: the key belongs
 // elsewhere. Where the table has changed since the schema was read, nothing is found, which shows
-// in the count. A snapshot from before the statement would not show the change, so there nothing is
-// found either.
+// in the count; the triggers of a fence (rebalance/fence.h) leave rows as they are. A snapshot from
+// before the statement would not show the change, so there nothing is found either.
 std::string TakeSql(const std::string& table, const std::vector<std::string>& columns,
                     const std::vector<std::string>& key_columns) {
   std::string where;
@@ -74,11 +74,16 @@ std::string TakeSql(const std::string& table, const std::vector<std::string>& co
   }
   return fmt::format(
       "DELETE FROM ONLY {0} WHERE {1}pg_catalog.current_setting('transaction_isolation') "
-      "OPERATOR(pg_catalog.~~) 'read %' AND (SELECT NOT (c.relhastriggers OR c.relhasrules OR "
+      "OPERATOR(pg_catalog.~~) 'read %' AND (SELECT NOT (c.relhasrules OR "
       "c.relrowsecurity OR c.relhassubclass OR c.relispartition) AND {2} OPERATOR(pg_catalog.=) "
       "(SELECT pg_catalog.count(*) FROM pg_catalog.pg_attribute a WHERE a.attrelid "
       "OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped "
-      "AND a.attgenerated OPERATOR(pg_catalog.=) '') FROM pg_catalog.pg_class c WHERE c.oid "
+      "AND a.attgenerated OPERATOR(pg_catalog.=) '') AND NOT EXISTS (SELECT FROM "
+      "pg_catalog.pg_trigger "
+      "g JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) g.tgfoid JOIN "
+      "pg_catalog.pg_namespace s ON s.oid OPERATOR(pg_catalog.=) p.pronamespace WHERE g.tgrelid "
+      "OPERATOR(pg_catalog.=) c.oid AND s.nspname OPERATOR(pg_catalog.<>) 'meridian') FROM "
+      "pg_catalog.pg_class c WHERE c.oid "
       "OPERATOR(pg_catalog.=) {3}::pg_catalog.regclass) RETURNING {4}",
       table, where, columns.size(), QuoteLiteral(table), fmt::join(columns, ", "));
 }
@@ -90,6 +95,23 @@ std::string PutSql(const std::string& table, const std::vector<std::string>& col
     values += fmt::format("{}${}", i == 1 ? "" : ", ", i);
   return fmt::format("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({})", table,
                      fmt::join(columns, ", "), values);
+}
+
+// Where rows would be given a key of which their shard has stray rows, those could not be told from
+// each other.
+absl::Status CheckStrays(const ShardMap& map, const ShardSet& from, const ShardSet& to) {
+  for (const MovingRange& at : map.moving()) {
+    const KeyRange& range = map.range(at);
+    if ((to.moving() & range.moving) == 0 || !from.Contains(range.move->peer)) continue;
+    return SqlStatus(
+        sqlstate::kObjectInUse,
+        fmt::format("this UPDATE brings rows from shard \"{}\" into key range \"{}\", which moves "
+                    "between that shard and \"{}\"",
+                    map.shard(range.move->peer).name, range.name, map.shard(range.owner).name),
+        "Run it again when the move has ended, or delete the rows and insert them anew, in one "
+        "transaction.");
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -142,6 +164,7 @@ absl::StatusOr<KeyMove> RunKeyMove(const RouteProgram& program, const ShardMap& 
   if (!from.has_value() || !to.has_value() || !to->has_one()) {
     return absl::InternalError("an UPDATE that moves rows to several shards");
   }
+  if (absl::Status apart = CheckStrays(map, *from, *to); !apart.ok()) return apart;
   move.from = *from;
   move.to = to->first();
   return move;

@@ -17,7 +17,8 @@ namespace meridian {
 void PlanMove(const Query& query, const std::string& why_not_sum, const Planning& planning,
               RouteProgram* program);
 
-// Precondition: program.move, and the decision is kMove.
+// Precondition: program.move, and the decision is kMove. 55006 where ranges on the move are in the
+// way.
 absl::StatusOr<KeyMove> RunKeyMove(const RouteProgram& program, const ShardMap& map,
                                    const Values& values);
 

@@ -235,6 +235,41 @@ def test_what_is_refused_meanwhile(paused):
         connection.execute("DROP INDEX notes")
 
 
+def test_keys_change_over_shards_meanwhile(calm):
+    """UPDATE of the key, into the range that moves and out of it, before it changes owner and behind that; refused
+    only where the row is on the other shard of the move. r0 and r2 are on one shard, r1 and r3 on the other."""
+    target = {"s1": "s2", "s2": "s1"}[moves.owner(calm, "r0")]
+    elsewhere = {True: 150, False: 250}  # by whether the range has another owner: keys of another shard than its owner
+    with calm.connect() as connection:
+        for key in (1000, 1001):
+            connection.execute("INSERT INTO accounts VALUES (%s, 5, repeat('x', 10000))", (key,))
+        for phase in ("following", "cleaning"):
+            before = phase == "following"
+            calm.proxy.set_fault_points(f"move.{phase}=pause")
+            if before:
+                move = moves.ask(calm, "r0", target)
+            moves.wait_for_phase(calm, move, phase)
+            other = elsewhere[before]
+            # Out of it and, from the shard that has strays of it, not into it.
+            connection.execute("DELETE FROM accounts WHERE id = %s", (other,))
+            assert connection.execute("UPDATE accounts SET id = %s, note = 'out' WHERE id = 5", (other,)).rowcount == 1
+            assert connection.execute("SELECT id FROM accounts WHERE id IN (5, %s)", (other,)).fetchall() == [(other,)]
+            with pytest.raises(psycopg.Error, match="moves between that shard and") as refused:
+                connection.execute("UPDATE accounts SET id = 5 WHERE id = %s", (other,))
+            assert refused.value.sqlstate == "55006"
+            with connection.transaction():
+                row = connection.execute("DELETE FROM accounts WHERE id = %s RETURNING *", (other,)).fetchone()
+                connection.execute("INSERT INTO accounts VALUES (5, %s, %s)", row[1:])
+            connection.execute("INSERT INTO accounts VALUES (%s, 1000, 'new')", (other,))
+            assert connection.execute("SELECT note FROM accounts WHERE id = 5").fetchone() == ("out",)
+        calm.proxy.set_fault_points("")
+        assert moves.wait_for_end(calm, move)["phase"] == "done"
+        connection.execute("DELETE FROM accounts WHERE id >= 1000")
+        assert len(connection.execute("SELECT id FROM accounts").fetchall()) == 400
+    moves.assert_nothing_left(calm)
+    moves.assert_rows_where_they_belong(calm, "accounts", "id")
+
+
 def test_cancel_pause_and_alter(paused):
     cluster = paused.cluster
     before = moves.owner(cluster, "r0")

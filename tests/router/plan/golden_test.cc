@@ -4,6 +4,7 @@
 // character of the file is then the byte of its code point, as in LATIN1) or "session" (to show
 // what the session is told), then lines "-> ...", one per part. MERIDIAN_UPDATE_GOLDEN=1 writes
 // what the router says now into the files.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -255,6 +256,13 @@ std::string PartText(const Router& router, const Case& c, const Analysis& analys
       result += " | " + router.map().shard(insert.shard).name + ": " + insert.text;
       for (const uint16_t parameter : insert.parameters)
         result += " $" + std::to_string(parameter + 1);
+    }
+  }
+  if (decision.ok() && decision->route == Route::kMove) {
+    const auto move = router.FindKeyMove(*part.statement, values);
+    if (!move.ok()) {
+      const SqlError error = ToSqlError(move.status());
+      return fmt::format("{} | {} {}", result, error.sqlstate, error.message);
     }
   }
   const ShardSet strays = router.map().ShardsWithStrays();
