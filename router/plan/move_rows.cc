@@ -97,17 +97,19 @@ std::string PutSql(const std::string& table, const std::vector<std::string>& col
                      fmt::join(columns, ", "), values);
 }
 
-// Where rows would be given a key of which their shard has stray rows, those could not be told from
-// each other.
-absl::Status CheckStrays(const ShardMap& map, const ShardSet& from, const ShardSet& to) {
-  for (const MovingRange& at : map.moving()) {
-    const KeyRange& range = map.range(at);
-    if ((to.moving() & range.moving) == 0 || !from.Contains(range.move->peer)) continue;
+// Rows must not be given a key of which their shard may have stray rows: those could not be told
+// from each other. `point`: the key in the distribution's space.
+absl::Status CheckStrays(const ShardMap& map, size_t distribution, const ShardSet& from,
+                         const KeyTuple& point) {
+  for (const StrayRows& strays : map.strays()) {
+    if (strays.distribution != distribution || !from.Contains(strays.shard)) continue;
+    if (Compare(point, strays.lower.values) < 0) continue;
+    if (strays.upper.has_value() && Compare(point, strays.upper->values) >= 0) continue;
     return SqlStatus(
         sqlstate::kObjectInUse,
-        fmt::format("this UPDATE brings rows from shard \"{}\" into key range \"{}\", which moves "
-                    "between that shard and \"{}\"",
-                    map.shard(range.move->peer).name, range.name, map.shard(range.owner).name),
+        fmt::format("this UPDATE gives rows on shard \"{}\" a key of rows that are being moved "
+                    "between shards, from there or to there",
+                    map.shard(strays.shard).name),
         "Run it again when the move has ended, or delete the rows and insert them anew, in one "
         "transaction.");
   }
@@ -147,6 +149,7 @@ absl::StatusOr<KeyMove> RunKeyMove(const RouteProgram& program, const ShardMap& 
                .take_sql = program.move->take_sql,
                .key = {},
                .put_sql = program.move->put_sql};
+  KeyTuple point;
   for (size_t i = 0; i < program.move->key.size(); ++i) {
     const KeyType type = distribution.columns()[i].type;
     const OperandValue value =
@@ -155,6 +158,7 @@ absl::StatusOr<KeyMove> RunKeyMove(const RouteProgram& program, const ShardMap& 
       return RefuseMove("only the server can tell what their distribution key will be");
     }
     move.key.push_back(FormatKey(type, value.value));
+    point.push_back(distribution.ToSpace(i, value.value));
   }
   const auto owners = [&](const ShardedReference& reference) {
     return Owners(reference.keys, distribution, values, program.standard_conforming_strings);
@@ -164,7 +168,8 @@ absl::StatusOr<KeyMove> RunKeyMove(const RouteProgram& program, const ShardMap& 
   if (!from.has_value() || !to.has_value() || !to->has_one()) {
     return absl::InternalError("an UPDATE that moves rows to several shards");
   }
-  if (absl::Status apart = CheckStrays(map, *from, *to); !apart.ok()) return apart;
+  absl::Status apart = CheckStrays(map, after.distribution, *from, point);
+  if (!apart.ok()) return apart;
   move.from = *from;
   move.to = to->first();
   return move;

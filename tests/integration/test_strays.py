@@ -133,11 +133,22 @@ def test_in_a_transaction_with_one_snapshot(client):
 
 
 @pytest.mark.parametrize("sql", ["SELECT * FROM ONLY (t)",
-                                 "UPDATE t SET k = 10 WHERE v < 0"])
+                                 "UPDATE t SET k = 60 WHERE k = 120", "UPDATE t SET k = 170 WHERE v = 1"])
 @pytest.mark.parametrize("prepare", [False, True])
 def test_what_cannot_leave_them_out_is_refused(client, sql, prepare):
     with pytest.raises(psycopg.errors.ObjectInUse, match="moved between shards"):
         client.execute(sql, prepare=prepare)
+
+
+@pytest.mark.parametrize("prepare", [False, True])
+def test_keys_that_change_leave_them_out(moving, client, prepare):
+    """From s2, which has 50 to 99 as strays, to s1, which has 150 and more, and back."""
+    before = strays(moving)
+    assert client.execute("UPDATE t SET k = -1 WHERE k = 130", prepare=prepare).rowcount == 1
+    assert client.execute("SELECT v FROM t WHERE k = -1").fetchall() == [(1,)]
+    assert client.execute("UPDATE t SET k = 130 WHERE k IN (-1, 170) AND v = 1 AND g > 5", prepare=prepare).rowcount == 0
+    assert client.execute("UPDATE t SET k = 130 WHERE k = -1", prepare=prepare).rowcount == 1
+    assert strays(moving) == before and rows_seen(moving) == ROWS
 
 
 def test_explain_route_shows_what_each_shard_is_sent(moving, client):
