@@ -7,7 +7,9 @@
 #include <utility>
 
 #include "rebalance/balance_policy.h"
+#include "rebalance/map_steps.h"
 #include "rebalance/range_sizes.h"
+#include "rebalance/split_point.h"
 #include "sharding/admin/bound_text.h"
 #include "sharding/admin/edit.h"
 #include "sharding/sql_status.h"
@@ -31,6 +33,7 @@ class Balance {
  private:
   absl::StatusOr<AdminOutcome> Finish(const std::vector<Proposal>& proposals, bool dry_run,
                                       std::string tag);
+  absl::StatusOr<std::optional<KeyBound>> MiddleOf(const Proposal& proposal);
   absl::Status Split(const Proposal& proposal);
   absl::StatusOr<uint64_t> Move(const Proposal& proposal);
 
@@ -149,24 +152,30 @@ absl::StatusOr<AdminOutcome> Balance::Run(const IsolateKey& command) {
   return Finish(proposals, false, TagOf(command));
 }
 
+absl::StatusOr<std::optional<KeyBound>> Balance::MiddleOf(const Proposal& proposal) {
+  auto map = store_.Load();
+  if (!map.ok()) return map.status();
+  const Distribution* const distribution = (*map)->FindDistribution(proposal.distribution);
+  const auto shard = (*map)->FindShard(proposal.from);
+  for (size_t r = 0; distribution != nullptr && shard && r < distribution->ranges().size(); ++r) {
+    if (distribution->ranges()[r].name != proposal.range) continue;
+    auto primary = ConnectPrimary(access_, (*map)->shard(*shard));
+    if (!primary.ok()) return primary.status();
+    return SplitPoint(primary->connection, TablesOf(**map, *distribution), *distribution, r, 0.5);
+  }
+  return std::nullopt;
+}
+
 absl::Status Balance::Split(const Proposal& proposal) {
-  auto map = store_.Change(origin_, [&](MapDraft& draft) -> absl::Status {
-    auto now = BuildMap(Epoch{1}, draft);
-    if (!now.ok()) return now.status();
-    const Distribution& distribution = *(*now)->FindDistribution(proposal.distribution);
-    std::vector<DraftRange>& ranges = draft.FindDistribution(proposal.distribution)->ranges;
-    for (size_t r = 0; r < ranges.size(); ++r) {
-      if (ranges[r].name != proposal.range) continue;
-      if (absl::Status rests = RequireAtRest(ranges[r]); !rests.ok()) return rests;
-      const auto middle = MiddleOf(distribution, r);
-      if (!middle) break;
-      ranges.insert(ranges.begin() + static_cast<long>(r) + 1,
-                    {proposal.to, *middle, ranges[r].owner});
-      return absl::OkStatus();
-    }
-    return SqlStatus(sqlstate::kSerializationFailure,
-                     fmt::format("key range \"{}\" was changed meanwhile", proposal.range),
-                     "Run the command again.");
+  const auto middle = MiddleOf(proposal);
+  if (!middle.ok()) return middle.status();
+  if (!middle->has_value()) {
+    return SqlStatus(sqlstate::kObjectNotInPrerequisiteState,
+                     fmt::format("key range \"{}\" has the rows of one key only", proposal.range),
+                     "MOVE KEY RANGE moves it as a whole.");
+  }
+  auto map = store_.Change(origin_, [&](MapDraft& draft) {
+    return map_steps::Split(proposal.distribution, proposal.range, **middle, proposal.to, draft);
   });
   if (map.ok()) map_ = *std::move(map);
   return map.status();

@@ -97,6 +97,57 @@ absl::Status Swap(const MoveRequest& move, Lsn complete_at, MapDraft& draft) {
   return absl::OkStatus();
 }
 
+absl::Status Split(const std::string& distribution, const std::string& range, const KeyBound& at,
+                   const std::string& upper, MapDraft& draft) {
+  MoveRequest named;
+  named.range = range;
+  named.distribution = distribution;
+  auto place = Find(named, draft);
+  if (!place.ok()) return place.status();
+  if (absl::Status rests = RequireAtRest(*place->range); !rests.ok()) return rests;
+  if (Compare(at.values, place->range->lower.values) <= 0 ||
+      (place->next != nullptr && Compare(at.values, place->next->lower.values) >= 0)) {
+    return Unexpected(named);
+  }
+  for (const DraftDistribution& other : draft.distributions) {
+    for (const DraftRange& taken : other.ranges) {
+      if (taken.name == upper) return Unexpected(named);
+    }
+  }
+  std::vector<DraftRange>& ranges = draft.FindDistribution(distribution)->ranges;
+  ranges.insert(ranges.begin() + (place->range - ranges.data()) + 1,
+                {upper, at, place->range->owner});
+  return absl::OkStatus();
+}
+
+absl::Status AnnounceSlice(const MoveRequest& move, const std::string& whole, const KeyBound& at,
+                           MapDraft& draft) {
+  // The upper part keeps the name.
+  absl::Status split = Split(move.distribution, whole, at, move.range, draft);
+  if (!split.ok()) return split;
+  std::vector<DraftRange>& ranges = draft.FindDistribution(move.distribution)->ranges;
+  for (size_t r = 0; r + 1 < ranges.size(); ++r) {
+    if (ranges[r].name != whole) continue;
+    std::swap(ranges[r].name, ranges[r + 1].name);
+    break;
+  }
+  return Announce(move, draft);
+}
+
+void Join(const std::string& lower, const std::string& upper, const std::string& name,
+          MapDraft& draft) {
+  for (DraftDistribution& distribution : draft.distributions) {
+    std::vector<DraftRange>& ranges = distribution.ranges;
+    for (size_t r = 0; r + 1 < ranges.size(); ++r) {
+      DraftRange &a = ranges[r], &b = ranges[r + 1];
+      if (a.name != lower || b.name != upper || a.owner != b.owner || a.move || b.move) continue;
+      a.name = name;
+      ranges.erase(ranges.begin() + static_cast<long>(r) + 1);
+      return;
+    }
+  }
+}
+
 absl::Status End(const MoveRequest& move, MapDraft& draft) {
   auto place = Find(move, draft);
   if (!place.ok()) return place.status();

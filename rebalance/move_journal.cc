@@ -52,6 +52,27 @@ absl::Status MoveJournal::Turn(std::string_view phase, bool back) {
   return turned;
 }
 
+absl::Status MoveJournal::BeginSlice(std::string_view phase, const std::string& slice,
+                                     CatalogStore::Edit edit) {
+  auto map = Enter(phase, "slice = " + QuoteLiteral(slice), edit);
+  if (map.ok()) move_.slice = slice;
+  return map.status();
+}
+
+absl::Status MoveJournal::EndSlice(std::string_view phase, const std::string& moved,
+                                   CatalogStore::Edit edit) {
+  auto map = Enter(phase,
+                   fmt::format("slice = NULL, moved = {}, slices = slices + 1, bytes_moved ="
+                               " bytes_moved + bytes_copied, bytes_copied = 0",
+                               QuoteLiteral(moved)),
+                   edit);
+  if (!map.ok()) return map.status();
+  move_.slice.clear();
+  move_.moved = moved;
+  ++move_.slices;
+  return absl::OkStatus();
+}
+
 absl::Status MoveJournal::End(std::string_view phase, const std::string& failure,
                               CatalogStore::Edit edit) {
   std::string sets = "ended_at = now(), rate = NULL, lag_bytes = NULL, throttled_by = NULL";

@@ -46,6 +46,10 @@ class MoveJournal {
   absl::Status Enter(std::string_view phase, std::string_view sets = "");
   // The same, and from now on the move's way is the one back, or the one there.
   absl::Status Turn(std::string_view phase, bool back);
+  // The range of a slice, and its end: what has moved is `moved` by now, and the rest is queued.
+  absl::Status BeginSlice(std::string_view phase, const std::string& slice,
+                          CatalogStore::Edit edit);
+  absl::Status EndSlice(std::string_view phase, const std::string& moved, CatalogStore::Edit edit);
   // Enters a phase in which a move ends. `failure`: why it was given up, or empty.
   absl::Status End(std::string_view phase, const std::string& failure, CatalogStore::Edit edit);
 

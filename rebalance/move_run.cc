@@ -11,6 +11,7 @@
 #include "rebalance/map_steps.h"
 #include "rebalance/move_phase.h"
 #include "rebalance/mover_lease.h"
+#include "sharding/admin/edit.h"
 #include "sharding/sql_status.h"
 
 namespace meridian {
@@ -90,10 +91,10 @@ absl::Status MoveRun::Run() {
       return holds ? UndoSwitch() : absl::OkStatus();
     }
     if (!done.ok() && StateOf(done) == kCancelled) {
-      done =
-          phase == move_phase::kQueued  // then there is nothing to undo
-              ? journal_.End(move_phase::kCancelled, "", [](MapDraft&) { return absl::OkStatus(); })
-              : journal_.Enter(move_phase::kCancelling);
+      done = phase == move_phase::kQueued  // then there is nothing to undo
+                 ? journal_.End(move_phase::kCancelled, WhatHasMoved(),
+                                [](MapDraft&) { return absl::OkStatus(); })
+                 : journal_.Enter(move_phase::kCancelling);
     }
     if (!done.ok()) {
       const bool can_fail = phase == move_phase::kQueued || phase == move_phase::kAnnounced ||
@@ -136,13 +137,55 @@ absl::Status MoveRun::Queued() {
   if (absl::Status fine = CheckBeforehand(); !fine.ok()) return fine;
   auto bytes = slice_->EstimateBytes();
   if (!bytes.ok()) return bytes.status();
-  progress_.bytes_expected = *bytes;
+  if (journal_.move().slices == 0) progress_.bytes_expected = *bytes;
+  progress_.bytes_copied = 0;
   if (absl::Status noted = journal_.Note(progress_); !noted.ok()) return noted;
+  const auto slice_end = NextSlice(*bytes);
+  if (!slice_end.ok()) return slice_end.status();
   FaultPoint("move.announce");
+  if (slice_end->has_value()) {
+    auto map = store_.Load();
+    if (!map.ok()) return map.status();
+    MapDraft now = DraftOf(**map);
+    const std::string whole = journal_.move().request.range;
+    MoveRequest slice = journal_.move().request;
+    slice.range = FreeRangeName(now, whole);
+    slice_.reset();  // it was of the whole
+    return journal_.BeginSlice(move_phase::kAnnounced, slice.range, [&](MapDraft& draft) {
+      return map_steps::AnnounceSlice(slice, whole, **slice_end, draft);
+    });
+  }
   auto map = journal_.Enter(move_phase::kAnnounced, "", [&](MapDraft& draft) {
     return map_steps::Announce(journal_.way(), draft);
   });
   return map.status();
+}
+
+absl::StatusOr<std::optional<KeyBound>> MoveRun::NextSlice(uint64_t bytes) {
+  const auto size = static_cast<double>(journal_.move().request.options.slice_size);
+  // None is worth it for a small rest.
+  if (size == 0 || static_cast<double>(bytes) < 1.5 * size) return std::nullopt;
+  return slice_->PointAt(size / static_cast<double>(bytes));
+}
+
+absl::Status MoveRun::EndSlice() {
+  const MoveRecord& move = journal_.move();
+  const std::string moved = move.moved.empty() ? move.slice : move.moved;
+  absl::Status ended =
+      journal_.EndSlice(move_phase::kQueued, moved, [&](MapDraft& draft) -> absl::Status {
+        if (absl::Status rests = map_steps::End(journal_.way(), draft); !rests.ok()) return rests;
+        map_steps::Join(moved, move.slice, moved, draft);
+        return absl::OkStatus();
+      });
+  slice_.reset();
+  return ended;
+}
+
+std::string MoveRun::WhatHasMoved() const {
+  const MoveRecord& move = journal_.move();
+  if (move.moved.empty()) return "";
+  return fmt::format("what has moved stays: key range \"{}\" of shard \"{}\"", move.moved,
+                     move.request.target);
 }
 
 absl::Status MoveRun::CheckBeforehand() {
@@ -183,6 +226,7 @@ absl::Status MoveRun::Copying() {
                                    [&] { return slice_->RaiseFence(kTriggerLock); });
   if (!raised.ok()) return raised;
   if (absl::Status back = PrepareWayBack(); !back.ok()) return back;
+  verified_ = false;
   progress_.bytes_copied = 0;
   pulse_bytes_ = 0;
   absl::Status waits = journal_.NoteWait("transactions that run on the source");
@@ -193,7 +237,8 @@ absl::Status MoveRun::Copying() {
   if (!copied.ok()) return copied;
   progress_.rate.reset();
   progress_.throttled_by.clear();
-  progress_.bytes_expected = progress_.bytes_copied;
+  const MoveRecord& move = journal_.move();
+  if (move.slice.empty() && move.slices == 0) progress_.bytes_expected = progress_.bytes_copied;
   if (absl::Status noted = journal_.Note(progress_); !noted.ok()) return noted;
   FaultPoint("move.copied");
   return journal_.Enter(move_phase::kFollowing);
@@ -321,7 +366,7 @@ absl::Status MoveRun::TrySwitch() {
   if (!map.ok()) return map.status();
   options_.metrics->cutover_us.Add(pause_us);
   LogInfo("a key range has another owner", {{"move", journal_.move().id},
-                                            {"range", journal_.move().request.range},
+                                            {"range", journal_.way().range},
                                             {"owner", journal_.way().target},
                                             {"epoch", (*map)->epoch().value},
                                             {"pause_us", pause_us}});
@@ -408,8 +453,16 @@ absl::Status MoveRun::Cleaning() {
   FaultPoint("move.removed");
   if (absl::Status dropped = DropAll(); !dropped.ok()) return dropped;
   FaultPoint("move.end");
-  return journal_.End(journal_.move().back ? move_phase::kReversed : move_phase::kDone, "",
-                      [&](MapDraft& draft) { return map_steps::End(journal_.way(), draft); });
+  const MoveRecord& move = journal_.move();
+  if (!move.slice.empty()) return EndSlice();
+  return journal_.End(move.back ? move_phase::kReversed : move_phase::kDone, "",
+                      [&](MapDraft& draft) -> absl::Status {
+                        absl::Status rests = map_steps::End(journal_.way(), draft);
+                        if (!rests.ok()) return rests;
+                        const std::string& range = move.request.range;
+                        map_steps::Join(move.moved, range, range, draft);
+                        return absl::OkStatus();
+                      });
 }
 
 absl::Status MoveRun::DropAll() {
@@ -437,10 +490,15 @@ absl::Status MoveRun::Cancelling() {
       slice_->RemoveFromTarget([&] { return ActAsMover(slice_->target(), term_); });
   if (!removed.ok()) return removed;
   FaultPoint("move.undo_end");
-  const auto end = [&](MapDraft& draft) { return map_steps::End(journal_.way(), draft); };
+  const auto end = [&](MapDraft& draft) -> absl::Status {
+    if (absl::Status rests = map_steps::End(journal_.way(), draft); !rests.ok()) return rests;
+    const MoveRecord& move = journal_.move();
+    map_steps::Join(move.slice, move.request.range, move.request.range, draft);
+    return absl::OkStatus();
+  };
   auto failed = journal_.Failure();
   if (!failed.ok()) return failed.status();
-  return failed->empty() ? journal_.End(move_phase::kCancelled, "", end)
+  return failed->empty() ? journal_.End(move_phase::kCancelled, WhatHasMoved(), end)
                          : journal_.End(move_phase::kFailed, *failed, end);
 }
 
@@ -450,6 +508,7 @@ absl::Status MoveRun::Fail(const absl::Status& why) {
   std::string text = error.message;
   if (!error.detail.empty()) text += ": " + error.detail;
   if (!error.hint.empty()) text += fmt::format(" ({})", error.hint);
+  if (const std::string moved = WhatHasMoved(); !moved.empty()) text += "; " + moved;
   if (journal_.move().phase == move_phase::kQueued) {
     return journal_.End(move_phase::kFailed, text, [](MapDraft&) { return absl::OkStatus(); });
   }
@@ -487,13 +546,6 @@ absl::Status MoveRun::ConnectSlice(bool back, std::optional<Slice>& slice) {
     return SqlStatus(sqlstate::kObjectNotInPrerequisiteState,
                      fmt::format("key range \"{}\" is gone", request.range));
   }
-  std::vector<MappedTable> tables;
-  for (const MappedTable& table : (*map)->tables()) {
-    if (table.kind == MappedTable::Kind::kSharded &&
-        &(*map)->distributions()[table.distribution] == distribution) {
-      tables.push_back(table);
-    }
-  }
   ShardAccess access = options_.shards;
   access.login.stop = stop_;
   access.login.application_name = MoverApplicationName(move.id, back);
@@ -523,7 +575,7 @@ absl::Status MoveRun::ConnectSlice(bool back, std::optional<Slice>& slice) {
   slice.emplace(std::move(options));
   absl::Status ready = slice->Connect();
   if (ready.ok()) {
-    ready = slice->ReadTables(tables, *distribution, static_cast<size_t>(range - ranges.begin()),
+    ready = slice->ReadTables(*map, *distribution, static_cast<size_t>(range - ranges.begin()),
                               request.target);
   }
   if (!ready.ok()) slice.reset();
@@ -582,7 +634,7 @@ absl::Status MoveRun::AwaitDrained(Epoch epoch, steady_clock::time_point deadlin
   for (;;) {
     std::vector<SlowProxy> slow;
     absl::Status asked = store_.Use([&](PgConnection& catalog) -> absl::Status {
-      auto found = ProxiesUsing(catalog, epoch, journal_.move().request.range);
+      auto found = ProxiesUsing(catalog, epoch, journal_.way().range);
       if (found.ok()) slow = *std::move(found);
       return found.status();
     });

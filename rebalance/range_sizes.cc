@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <charconv>
-#include <limits>
 #include <map>
 
+#include "rebalance/split_point.h"
+#include "rebalance/table_sample.h"
 #include "sharding/quote.h"
 #include "sharding/range_sql.h"
 
@@ -15,8 +15,6 @@ namespace {
 
 // What a row needs besides its values: its header and its place in the page.
 constexpr int kRowOverhead = 28;
-// Rows of each table that are looked at, about.
-constexpr uint64_t kSampleRows = 20'000;
 
 uint64_t Number(const std::string& text) {
   uint64_t number = 0;
@@ -36,23 +34,13 @@ absl::Status AddTable(PgConnection& shard, const MappedTable& table,
     cases += fmt::format(" WHEN {} THEN {}", RangeSql(distribution, r, keys), r);
   }
   if (cases.empty()) return absl::OkStatus();
-  const std::string name = table.name.ToString();
-  auto whole = shard.Query(
-      "SELECT coalesce(sum(pg_table_size(c.oid)), 0)::bigint,"
-      " coalesce(sum(reltuples) FILTER (WHERE reltuples > 0), 0)::bigint FROM pg_class c"
-      " WHERE c.oid = $1::regclass OR c.oid IN (SELECT relid FROM pg_partition_tree($1::regclass))",
-      {{name}});
-  if (!whole.ok()) return whole.status();
-  const uint64_t size = Number(whole->Text(0, 0));
-  // A table that was never analyzed does not know its rows.
-  const uint64_t rows = std::max(Number(whole->Text(0, 1)), size / 500);
-  const double percent = rows > kSampleRows ? 100.0 * kSampleRows / static_cast<double>(rows) : 100;
+  const auto sampled = SampleTable(shard, table.name);
+  if (!sampled.ok()) return sampled.status();
   // Of rows, not of files: what a move has left empty is no load.
   auto sizes = shard.Query(
       fmt::format("SELECT range, (sum(bytes) * 100 / {})::bigint FROM (SELECT CASE{} END AS range,"
-                  " pg_column_size(t.*) + {} AS bytes FROM {} t TABLESAMPLE SYSTEM ({}) REPEATABLE "
-                  "(0)) s GROUP BY range",
-                  percent, cases, kRowOverhead, name, percent));
+                  " pg_column_size(t.*) + {} AS bytes FROM {}) s GROUP BY range",
+                  sampled->percent, cases, kRowOverhead, sampled->Sql()));
   if (!sizes.ok()) return sizes.status();
   for (size_t r = 0; r < sizes->rows(); ++r) {
     if (!sizes->Get(r, 0)) continue;  // strays
@@ -62,19 +50,6 @@ absl::Status AddTable(PgConnection& shard, const MappedTable& table,
 }
 
 }  // namespace
-
-std::optional<KeyBound> MiddleOf(const Distribution& distribution, size_t range) {
-  if (!distribution.columns().front().hashed) return std::nullopt;
-  const KeyBound& lower = distribution.ranges()[range].lower;
-  const KeyBound* const upper = distribution.UpperOf(range);
-  const int64_t low =
-      lower.is_min() ? std::numeric_limits<int64_t>::min() : std::get<int64_t>(lower.values[0]);
-  const int64_t high =
-      upper == nullptr ? std::numeric_limits<int64_t>::max() : std::get<int64_t>(upper->values[0]);
-  const auto width = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
-  if (high <= low || width < 4) return std::nullopt;
-  return KeyBound{{KeyValue(static_cast<int64_t>(static_cast<uint64_t>(low) + width / 2))}};
-}
 
 absl::StatusOr<std::vector<RangeLoad>> MeasureRanges(
     const ShardMap& map, const ShardAccess& access,
@@ -99,7 +74,7 @@ absl::StatusOr<std::vector<RangeLoad>> MeasureRanges(
     for (size_t r = 0; r < of.ranges().size(); ++r) {
       const KeyRange& range = of.ranges()[r];
       loads.push_back({of.name(), range.name, map.shard(range.owner).name, bytes[d][r],
-                       MiddleOf(of, r).has_value() && !range.move});
+                       !range.move && (!of.columns().front().hashed || PointOfHashes(of, r, 0.5))});
     }
   }
   return loads;

@@ -17,7 +17,4 @@ namespace meridian {
 absl::StatusOr<std::vector<RangeLoad>> MeasureRanges(
     const ShardMap& map, const ShardAccess& access, const std::optional<std::string>& distribution);
 
-// Where a range of hashes is cut in half; nullopt: it cannot be cut so.
-std::optional<KeyBound> MiddleOf(const Distribution& distribution, size_t range);
-
 }  // namespace meridian

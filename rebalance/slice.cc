@@ -11,8 +11,10 @@
 #include "rebalance/mover_lease.h"
 #include "rebalance/pressure.h"
 #include "rebalance/remove_rows.h"
+#include "rebalance/split_point.h"
 #include "rebalance/stream/publication.h"
 #include "rebalance/stream/range_copy.h"
+#include "rebalance/table_sample.h"
 #include "sharding/admin/table_check.h"
 #include "sharding/admin/table_definition.h"
 #include "sharding/catalog/shard_support.h"
@@ -96,12 +98,15 @@ absl::Status Slice::Connect() {
   return absl::OkStatus();
 }
 
-absl::Status Slice::ReadTables(const std::vector<MappedTable>& tables,
+absl::Status Slice::ReadTables(std::shared_ptr<const ShardMap> map,
                                const Distribution& distribution, size_t range,
                                const std::string& new_owner) {
+  map_ = std::move(map);
+  distribution_ = &distribution;
+  range_ = range;
   tables_.clear();
   fence_ = {options_.name, {}, distribution.ranges()[range].name, new_owner};
-  for (const MappedTable& table : tables) {
+  for (const MappedTable& table : TablesOf(*map_, distribution)) {
     auto moved = ReadMovedTable(*source_, table, distribution, range);
     if (!moved.ok()) return moved.status();
     tables_.push_back(*std::move(moved));
@@ -139,19 +144,19 @@ absl::Status Slice::CheckTarget() {
 absl::StatusOr<uint64_t> Slice::EstimateBytes() {
   uint64_t bytes = 0;
   for (const MovedTable& table : tables_) {
-    // The share of the rows that the range has, of a sample of the table.
-    auto size = source_->Query(
-        fmt::format(
-            "SELECT (coalesce((SELECT sum(pg_table_size(relid)) FROM "
-            "pg_partition_tree($1::regclass)),"
-            " pg_table_size($1::regclass)) * coalesce((SELECT avg(CASE WHEN {} THEN 1.0 ELSE 0 END)"
-            " FROM (SELECT * FROM {} LIMIT 10000) s), 0))::bigint",
-            table.condition, table.name.ToString()),
-        {{table.name.ToString()}});
+    const auto sampled = SampleTable(*source_, table.name);
+    if (!sampled.ok()) return sampled.status();
+    auto size = source_->Query(fmt::format(
+        "SELECT coalesce({} * avg(CASE WHEN {} THEN 1.0 ELSE 0 END), 0)::bigint FROM {}",
+        sampled->bytes, table.condition, sampled->Sql()));
     if (!size.ok()) return size.status();
     bytes += Number(*size);
   }
   return bytes;
+}
+
+absl::StatusOr<std::optional<KeyBound>> Slice::PointAt(double fraction) {
+  return SplitPoint(*source_, TablesOf(*map_, *distribution_), *distribution_, range_, fraction);
 }
 
 absl::Status Slice::DropStreams() {

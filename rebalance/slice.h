@@ -42,15 +42,18 @@ class Slice {
   absl::Status Connect();
   // Reads the tables as the source has them, and makes the fence's text. The range is
   // distribution.ranges()[range]. 55000 for what cannot be moved.
-  absl::Status ReadTables(const std::vector<MappedTable>& tables, const Distribution& distribution,
+  absl::Status ReadTables(std::shared_ptr<const ShardMap> map, const Distribution& distribution,
                           size_t range, const std::string& new_owner);
   // What must hold before anything is begun. That the source can be followed: versions, wal_level,
   // slots. That the target has the tables, as they are at the source, and no row of the range.
   // 55000 with a hint.
   absl::Status CheckSource();
   absl::Status CheckTarget();
-  // Bytes of the range's rows, by the tables' statistics.
+  // Bytes of the range's rows, by a sample of the tables.
   absl::StatusOr<uint64_t> EstimateBytes();
+
+  // A key below which about this part of the range's rows are; nullopt: there is none.
+  absl::StatusOr<std::optional<KeyBound>> PointAt(double fraction);
 
   // Slots, publications and origins of all copies, and of the way there or back alone.
   absl::Status DropStreams();
@@ -102,6 +105,9 @@ class Slice {
   const SliceOptions options_;
   std::optional<PgConnection> source_;
   std::optional<PgConnection> target_;
+  std::shared_ptr<const ShardMap> map_;
+  const Distribution* distribution_ = nullptr;  // of the map
+  size_t range_ = 0;
   std::vector<MovedTable> tables_;
   Fence fence_;
   std::optional<ChangeStream> stream_;

@@ -7,7 +7,6 @@
 #include "sharding/quote.h"
 
 namespace meridian {
-namespace {
 
 std::string ComponentSql(const KeyColumn& column, const std::string& sql) {
   if (column.hashed) return HashSql(column.type, sql);
@@ -15,6 +14,8 @@ std::string ComponentSql(const KeyColumn& column, const std::string& sql) {
   if (column.type == KeyType::kText) return sql + " COLLATE \"C\"";
   return sql;
 }
+
+namespace {
 
 std::string ValueSql(const KeyColumn& column, const KeyValue& value) {
   const KeyType type = column.space_type();

@@ -16,6 +16,9 @@
 
 namespace meridian {
 
+// The component of the key space that the column's value is, in the order of the map.
+std::string ComponentSql(const KeyColumn& column, const std::string& sql);
+
 // The condition for ranges()[index]. `columns_sql`: one SQL expression per key column, quoted and
 // qualified as needed, of the column's own type.
 std::string RangeSql(const Distribution& distribution, size_t index,

@@ -81,13 +81,15 @@ void TakeOption(Cursor& cursor, MoveChange& change) {
     change.max_replica_lag = TakeTime(cursor, position, name);
   } else if (name == "verify") {
     change.verify = TakeSwitch(cursor);
+  } else if (name == "slice_size") {
+    change.slice_size = TakeMeasure(cursor, kByteUnits, "'256MB'");
   } else if (name == "reversible") {
     change.reversible = TakeSwitch(cursor);
   } else {
     cursor.FailAt(position,
                   SqlStatus(sqlstate::kSyntaxError, fmt::format("unknown option \"{}\"", name),
-                            "There is max_rate, max_replica_lag, cutover_timeout, verify, "
-                            "reversible."));
+                            "There is max_rate, slice_size, max_replica_lag, "
+                            "cutover_timeout, verify, reversible."));
   }
 }
 

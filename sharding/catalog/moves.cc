@@ -33,7 +33,8 @@ uint64_t Number(const PgResult& result, size_t row, size_t column) {
 PgParameter Text(uint64_t number) { return std::to_string(number); }
 
 // An update of one move that has touched no row.
-absl::Status WhyNot(PgConnection& catalog, uint64_t id, MoveWish wish) {
+// `wish`: what was said to it; nullopt: an option that it cannot have.
+absl::Status WhyNot(PgConnection& catalog, uint64_t id, std::optional<MoveWish> wish) {
   auto found =
       catalog.Query("SELECT phase, ended_at IS NULL FROM moves WHERE move = $1", {Text(id)});
   if (!found.ok()) return found.status();
@@ -47,6 +48,11 @@ absl::Status WhyNot(PgConnection& catalog, uint64_t id, MoveWish wish) {
     const char* hint =
         "Its rows have another owner by now, or are being undone. REVERSE MOVE takes a move back "
         "that is reversible; when another has ended, move the range back.";
+    if (!wish) {
+      return SqlStatus(sqlstate::kFeatureNotSupported,
+                       fmt::format("move {} cannot have slices: it is reversible", id),
+                       "FINISH MOVE or REVERSE MOVE ends it.");
+    }
     if (wish == MoveWish::kReverse) {
       what = "reversed";
       hint =
@@ -70,6 +76,7 @@ absl::Status WhyNot(PgConnection& catalog, uint64_t id, MoveWish wish) {
 MoveRequest MoveRecord::Way() const {
   MoveRequest way = request;
   if (back) std::swap(way.source, way.target);
+  if (!slice.empty()) way.range = slice;
   return way;
 }
 
@@ -80,8 +87,8 @@ absl::StatusOr<uint64_t> AddMove(PgConnection& catalog, const MoveRequest& reque
   const MoveOptions& options = request.options;
   auto added = catalog.Query(
       "INSERT INTO moves (range, distribution, source, target, max_rate, cutover_timeout_ms,"
-      " max_replica_lag_ms, verify, asked_by, reversible)"
-      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+      " max_replica_lag_ms, verify, asked_by, reversible, slice_size)"
+      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
       " ON CONFLICT (range) WHERE ended_at IS NULL DO NOTHING RETURNING move",
       {{request.range},
        {request.distribution},
@@ -92,7 +99,8 @@ absl::StatusOr<uint64_t> AddMove(PgConnection& catalog, const MoveRequest& reque
        {std::to_string(options.max_replica_lag.count())},
        {options.verify ? "true" : "false"},
        {std::string(who)},
-       {options.reversible ? "true" : "false"}});
+       {options.reversible ? "true" : "false"},
+       Text(options.slice_size)});
   if (!added.ok()) return added.status();
   if (added->rows() == 1) return Number(*added, 0, 0);
   return SqlStatus(sqlstate::kObjectInUse,
@@ -114,17 +122,20 @@ absl::Status ChangeMove(PgConnection& catalog, uint64_t id, const MoveChange& ch
     if (!value) return std::nullopt;
     return std::to_string(value->count());
   };
-  PgParameter max_rate, verify;
+  PgParameter max_rate, verify, slice_size;
   if (change.max_rate) max_rate = std::to_string(*change.max_rate);
   if (change.verify) verify = *change.verify ? "true" : "false";
+  if (change.slice_size) slice_size = std::to_string(*change.slice_size);
   auto set = catalog.Query(
       "UPDATE moves SET max_rate = coalesce($2, max_rate),"
       " cutover_timeout_ms = coalesce($3, cutover_timeout_ms),"
       " max_replica_lag_ms = coalesce($4, max_replica_lag_ms),"
-      " verify = coalesce($5, verify) WHERE move = $1 AND ended_at IS NULL",
-      {Text(id), max_rate, time(change.cutover_timeout), time(change.max_replica_lag), verify});
+      " verify = coalesce($5, verify), slice_size = coalesce($6::bigint, slice_size)"
+      " WHERE move = $1 AND ended_at IS NULL AND ($6::bigint IS NULL OR NOT reversible)",
+      {Text(id), max_rate, time(change.cutover_timeout), time(change.max_replica_lag), verify,
+       slice_size});
   if (!set.ok()) return set.status();
-  return set->affected() == 1 ? absl::OkStatus() : WhyNot(catalog, id, MoveWish::kRun);
+  return set->affected() == 1 ? absl::OkStatus() : WhyNot(catalog, id, std::nullopt);
 }
 
 absl::Status SetRebalancerMode(PgConnection& catalog, std::string_view mode) {
@@ -138,7 +149,8 @@ absl::StatusOr<std::vector<MoveRecord>> OpenMoves(PgConnection& catalog) {
   auto result = catalog.Query(
       "SELECT move, range, distribution, source, target, max_rate, cutover_timeout_ms, verify, "
       "wish,"
-      " phase, copies, cutovers, max_replica_lag_ms, reversible, back FROM moves"
+      " phase, copies, cutovers, max_replica_lag_ms, reversible, back, slice_size, slice, moved, "
+      "slices FROM moves"
       " WHERE ended_at IS NULL ORDER BY move");
   if (!result.ok()) return result.status();
   std::vector<MoveRecord> moves;
@@ -147,9 +159,12 @@ absl::StatusOr<std::vector<MoveRecord>> OpenMoves(PgConnection& catalog) {
     move.id = Number(*result, r, 0);
     move.request = {
         result->Text(r, 1), result->Text(r, 2), result->Text(r, 3), result->Text(r, 4), {}};
-    move.request.options = {Number(*result, r, 5), std::chrono::milliseconds(Number(*result, r, 6)),
+    move.request.options = {Number(*result, r, 5),
+                            std::chrono::milliseconds(Number(*result, r, 6)),
                             std::chrono::milliseconds(Number(*result, r, 12)),
-                            result->Get(r, 7) == "t", result->Get(r, 13) == "t"};
+                            result->Get(r, 7) == "t",
+                            Number(*result, r, 15),
+                            result->Get(r, 13) == "t"};
     for (size_t w = 0; w < std::size(kWishes); ++w) {
       if (result->Get(r, 8) == kWishes[w]) move.wish = static_cast<MoveWish>(w);
     }
@@ -157,6 +172,9 @@ absl::StatusOr<std::vector<MoveRecord>> OpenMoves(PgConnection& catalog) {
     move.copies = Number(*result, r, 10);
     move.cutovers = Number(*result, r, 11);
     move.back = result->Get(r, 14) == "t";
+    move.slice = result->Text(r, 16);
+    move.moved = result->Text(r, 17);
+    move.slices = Number(*result, r, 18);
   }
   return moves;
 }

@@ -23,6 +23,7 @@ struct MoveOptions {
   std::chrono::milliseconds max_replica_lag{
       5'000};  // of either shard; above it the copy slows down
   bool verify = true;
+  uint64_t slice_size = uint64_t{4} << 30;  // bytes that move at a time, about; 0: all
   // Once the target owns the range, the source is kept up to date until FINISH MOVE.
   bool reversible = false;
 };
@@ -33,6 +34,7 @@ struct MoveChange {
   std::optional<std::chrono::milliseconds> cutover_timeout;
   std::optional<std::chrono::milliseconds> max_replica_lag;
   std::optional<bool> verify;
+  std::optional<uint64_t> slice_size;
   std::optional<bool> reversible;  // of a new move only
 };
 
@@ -57,9 +59,13 @@ struct MoveRecord {
   std::string phase;  // rebalance/move_phase.h
   uint64_t copies = 0;
   uint64_t cutovers = 0;
-  bool back = false;  // the target has become the source: the way back
+  bool back = false;    // the target has become the source: the way back
+  std::string slice;    // the range of the slice that moves; empty: none, or what is left of it all
+  std::string moved;    // the range of what has moved in slices; empty: nothing
+  uint64_t slices = 0;  // that have moved
 
-  // As it goes now: source and target have changed places on the way back.
+  // As it goes now: source and target have changed places on the way back, and the range may be
+  // that of a slice.
   MoveRequest Way() const;
 };
 

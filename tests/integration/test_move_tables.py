@@ -23,16 +23,20 @@ def everything(cluster, table: str, order: str) -> list:
     return sorted(rows)
 
 
-def move_there_and_back(cluster, range_name: str, *tables: str):
+def move_there_and_back(cluster, range_name: str, *tables: str, slice_size: str = "2kB"):
+    """There as a whole, back in slices."""
+    ranges = cluster.proxy.admin_rows("SHOW KEY RANGES")
     before = {table: everything(cluster, table, "1") for table in tables}
     counts = {table: cluster.rows_per_shard(table) for table in tables}
-    for shard in ("s2", "s1"):
-        moves.do(cluster, range_name, shard)
+    for shard, options in (("s2", ""), ("s1", f"slice_size '{slice_size}'")):
+        row = moves.do(cluster, range_name, shard, options)
+        assert (row["slices"] > 0) == (shard == "s1"), row
         assert {table: everything(cluster, table, "1") for table in tables} == before
         moves.assert_nothing_left(cluster)
         if shard == "s2":
             assert all(cluster.rows_per_shard(table) != counts[table] for table in tables)
     assert {table: cluster.rows_per_shard(table) for table in tables} == counts
+    assert cluster.proxy.admin_rows("SHOW KEY RANGES") == ranges
 
 
 KEYS = {  # type, whether ranges can be cut by hand, a bound, an expression of i from 1 to 400
@@ -103,7 +107,7 @@ def test_hash_composite_keys_and_many_tables(cluster):
         for tenant in range(50):
             connection.execute("UPDATE \"Odd one\" SET doc = '{\"a\": [1, null]}' WHERE \"Tenant\" = %s AND"
                                " region IN (0, 1, 2)", (f"t{tenant}",))
-    move_there_and_back(cluster, "tenants_1", "orders", "lines", '"Odd one"')
+    move_there_and_back(cluster, "tenants_1", "orders", "lines", '"Odd one"', slice_size="700kB")
     with cluster.connect() as connection:  # triggers and foreign keys work as before
         connection.execute("DELETE FROM orders WHERE tenant = 't1' AND region = 0")
         assert connection.execute("SELECT id FROM lines WHERE tenant = 't1' AND region = 0").fetchall() == []

@@ -143,6 +143,54 @@ TEST(MapSteps, ThereAndBack) {
   EXPECT_TRUE(draft.strays.empty());
 }
 
+std::string RangesOf(const MapDraft& draft) {
+  std::string text;
+  for (const DraftRange& range : draft.distributions[0].ranges) {
+    text += range.name + (range.move ? "*" : "") + "@" + range.owner + " ";
+  }
+  return text;
+}
+
+// What a move in slices does: `high` is 100 to 199.
+TEST(MapSteps, Slices) {
+  MapDraft draft = TestDraft();
+  const MoveRequest slice = Request("high_2", "s2", "s3");
+  const auto at = [](int64_t key) { return KeyBound{{KeyValue(key)}}; };
+  EXPECT_EQ(Do(AnnounceSlice(slice, "high", at(130), draft), draft), "");
+  EXPECT_EQ(RangesOf(draft), "low@s1 high_2*@s2 high@s2 top@s1 ");
+  EXPECT_EQ(draft.distributions[0].ranges[2].lower.values[0], KeyValue(int64_t{130}));
+  EXPECT_EQ(Do(Hold(slice, draft), draft), "");
+  EXPECT_EQ(Do(Swap(slice, 5, draft), draft), "");
+  Join("high_2", "high", "high", draft);  // not of one owner
+  EXPECT_EQ(Do(End(slice, draft), draft), "");
+  Join("high_2", "high", "high", draft);
+  EXPECT_EQ(RangesOf(draft), "low@s1 high_2@s3 high@s2 top@s1 ");
+
+  const MoveRequest next = Request("high_3", "s2", "s3");
+  EXPECT_EQ(State(AnnounceSlice(next, "high", at(130), draft)), "40001");  // nothing is below
+  EXPECT_EQ(State(AnnounceSlice(next, "high", at(200), draft)), "40001");  // or above
+  EXPECT_EQ(State(AnnounceSlice(Request("low", "s2", "s3"), "high", at(160), draft)), "40001");
+  EXPECT_EQ(Do(AnnounceSlice(next, "high", at(160), draft), draft), "");
+  Join("high_2", "high_3", "high_2", draft);  // it moves
+  EXPECT_EQ(RangesOf(draft), "low@s1 high_2@s3 high_3*@s2 high@s2 top@s1 ");
+  EXPECT_EQ(Do(Hold(next, draft), draft), "");
+  EXPECT_EQ(Do(Swap(next, 6, draft), draft), "");
+  EXPECT_EQ(Do(End(next, draft), draft), "");
+  Join("high_2", "high_3", "high_2", draft);
+  EXPECT_EQ(RangesOf(draft), "low@s1 high_2@s3 high@s2 top@s1 ");
+
+  const MoveRequest last = Request("high", "s2", "s3");
+  EXPECT_EQ(Do(Announce(last, draft), draft), "");
+  EXPECT_EQ(State(Split("d", "high", at(170), "x", draft)), "55006");
+  EXPECT_EQ(Do(Hold(last, draft), draft), "");
+  EXPECT_EQ(Do(Swap(last, 7, draft), draft), "");
+  EXPECT_EQ(Do(End(last, draft), draft), "");
+  Join("high_2", "high", "high", draft);
+  EXPECT_EQ(RangesOf(draft), "low@s1 high@s3 top@s1 ");
+  EXPECT_EQ(draft.distributions[0].ranges[1].lower.values[0], KeyValue(int64_t{100}));
+  EXPECT_TRUE(draft.strays.empty());
+}
+
 TEST(MapSteps, WhatMovesIsLeftAlone) {
   MapDraft draft = TestDraft();
   ASSERT_EQ(State(Announce(Request("high", "s2", "s3"), draft)), "");

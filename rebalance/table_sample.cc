@@ -1,0 +1,41 @@
+#include "rebalance/table_sample.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace meridian {
+namespace {
+
+// Rows that are looked at, about.
+constexpr uint64_t kSampleRows = 20'000;
+// The size of a row, where statistics do not tell how many there are.
+constexpr uint64_t kRowBytes = 500;
+
+uint64_t Number(const std::string& text) {
+  uint64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+}  // namespace
+
+std::string SampledTable::Sql() const {
+  return fmt::format("{} t TABLESAMPLE SYSTEM ({}) REPEATABLE (0)", name.ToString(), percent);
+}
+
+absl::StatusOr<SampledTable> SampleTable(PgConnection& shard, const TableName& table) {
+  auto whole = shard.Query(
+      "SELECT coalesce(sum(pg_table_size(c.oid)), 0)::bigint,"
+      " coalesce(sum(reltuples) FILTER (WHERE reltuples > 0), 0)::bigint FROM pg_class c"
+      " WHERE c.oid = $1::regclass OR c.oid IN (SELECT relid FROM pg_partition_tree($1::regclass))",
+      {{table.ToString()}});
+  if (!whole.ok()) return whole.status();
+  SampledTable sampled{.name = table, .bytes = Number(whole->Text(0, 0)), .percent = 100};
+  const uint64_t rows = std::max(Number(whole->Text(0, 1)), sampled.bytes / kRowBytes);
+  if (rows > kSampleRows) sampled.percent = 100.0 * kSampleRows / static_cast<double>(rows);
+  return sampled;
+}
+
+}  // namespace meridian
