@@ -8,6 +8,7 @@
 
 #include "rebalance/balance_policy.h"
 #include "rebalance/map_steps.h"
+#include "rebalance/preflight.h"
 #include "rebalance/range_sizes.h"
 #include "rebalance/split_point.h"
 #include "sharding/admin/bound_text.h"
@@ -237,6 +238,8 @@ std::optional<absl::StatusOr<AdminOutcome>> ExecuteBalance(const Command& comman
     return balance.Run(*rebalance);
   if (const auto* const drain = std::get_if<DrainShard>(&command)) return balance.Run(*drain);
   if (const auto* const isolate = std::get_if<IsolateKey>(&command)) return balance.Run(*isolate);
+  const auto* const move = std::get_if<MoveKeyRange>(&command);
+  if (move != nullptr && move->dry_run) return DryRunMove(*move, store, access);
   return std::nullopt;
 }
 

@@ -1,5 +1,5 @@
 // REBALANCE, DRAIN SHARD and ISOLATE KEY: what they propose is put into the catalog as splits and
-// moves, which the mover does one after the other. Blocking.
+// moves, which the mover does. And the dry run of MOVE KEY RANGE. Blocking.
 #pragma once
 
 #include <absl/status/statusor.h>

@@ -11,6 +11,7 @@
 #include "rebalance/map_steps.h"
 #include "rebalance/move_phase.h"
 #include "rebalance/mover_lease.h"
+#include "rebalance/preflight.h"
 #include "sharding/admin/edit.h"
 #include "sharding/sql_status.h"
 
@@ -134,7 +135,13 @@ absl::Status MoveRun::Step() {
 
 absl::Status MoveRun::Queued() {
   if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
-  if (absl::Status fine = CheckBeforehand(); !fine.ok()) return fine;
+  if (journal_.move().request.options.reversible) {
+    if (absl::Status back = ConnectSlice(true, back_); !back.ok()) return back;
+  }
+  absl::Status fine =
+      CheckBeforehand(journal_.move().request.source, *slice_, back_ ? &*back_ : nullptr);
+  back_.reset();
+  if (!fine.ok()) return fine;
   auto bytes = slice_->EstimateBytes();
   if (!bytes.ok()) return bytes.status();
   if (journal_.move().slices == 0) progress_.bytes_expected = *bytes;
@@ -186,19 +193,6 @@ std::string MoveRun::WhatHasMoved() const {
   if (move.moved.empty()) return "";
   return fmt::format("what has moved stays: key range \"{}\" of shard \"{}\"", move.moved,
                      move.request.target);
-}
-
-absl::Status MoveRun::CheckBeforehand() {
-  if (absl::Status source = slice_->CheckSource(); !source.ok()) return source;
-  if (absl::Status target = slice_->CheckTarget(); !target.ok()) return target;
-  if (!journal_.move().request.options.reversible) return absl::OkStatus();
-  if (absl::Status back = ConnectSlice(true, back_); !back.ok()) return back;
-  absl::Status reversible = back_->CheckSource();
-  back_.reset();
-  if (reversible.ok()) return reversible;
-  const SqlError error = ToSqlError(reversible);
-  return SqlStatus(error.sqlstate, "a reversible move needs of the target: " + error.message,
-                   error.hint);
 }
 
 absl::Status MoveRun::Announced() {
@@ -533,51 +527,15 @@ absl::Status MoveRun::ConnectSlice(bool back, std::optional<Slice>& slice) {
   if (!map.ok()) return map.status();
   MoveRecord move = journal_.move();
   move.back = back;
-  const MoveRequest request = move.Way();
-  const Distribution* const distribution = (*map)->FindDistribution(request.distribution);
-  if (distribution == nullptr) {
-    return SqlStatus(sqlstate::kObjectNotInPrerequisiteState,
-                     fmt::format("distribution \"{}\" is gone", request.distribution));
-  }
-  const auto& ranges = distribution->ranges();
-  const auto range = std::find_if(ranges.begin(), ranges.end(),
-                                  [&](const KeyRange& r) { return r.name == request.range; });
-  if (range == ranges.end()) {
-    return SqlStatus(sqlstate::kObjectNotInPrerequisiteState,
-                     fmt::format("key range \"{}\" is gone", request.range));
-  }
   ShardAccess access = options_.shards;
   access.login.stop = stop_;
   access.login.application_name = MoverApplicationName(move.id, back);
   std::string there = fmt::format("meridian_{}_move_{}", tenure_.tag, move.id);
   std::string way_back = fmt::format("meridian_{}_moveback_{}", tenure_.tag, move.id);
   if (back) std::swap(there, way_back);
-  SliceOptions options{{}, {}, std::move(there), std::move(way_back), move.copies, term_, 0};
-  // Of the way back: what was committed before the target has become the owner came from there.
-  if (back && range->move) options.start = range->move->complete_at;
-  for (auto [name, target] :
-       {std::pair{&request.source, &options.source}, std::pair{&request.target, &options.target}}) {
-    const auto shard = (*map)->FindShard(*name);
-    if (!shard) {
-      return SqlStatus(sqlstate::kObjectNotInPrerequisiteState,
-                       fmt::format("shard \"{}\" is gone", *name));
-    }
-    auto primary = ConnectPrimary(access, (*map)->shard(*shard));
-    if (!primary.ok()) return primary.status();
-    *target = TargetOf(access, (*map)->shard(*shard), primary->node);
-  }
-  const std::string& owner = (*map)->shard(range->owner).name;
-  if (move.phase == move_phase::kQueued && owner != move.request.source) {
-    return SqlStatus(sqlstate::kObjectNotInPrerequisiteState,
-                     fmt::format("key range \"{}\" is on shard \"{}\" by now, not on \"{}\"",
-                                 request.range, owner, move.request.source));
-  }
-  slice.emplace(std::move(options));
-  absl::Status ready = slice->Connect();
-  if (ready.ok()) {
-    ready = slice->ReadTables(*map, *distribution, static_cast<size_t>(range - ranges.begin()),
-                              request.target);
-  }
+  slice.emplace(SliceOptions{std::move(there), std::move(way_back), move.copies, term_, back});
+  absl::Status ready = slice->Open(*map, move.Way(), access);
+  if (ready.ok()) ready = slice->TakeOver();
   if (!ready.ok()) slice.reset();
   return ready;
 }

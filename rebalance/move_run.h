@@ -70,7 +70,6 @@ class MoveRun {
 
   // Gives up for good: what was done is undone, and the move ends as failed.
   absl::Status Fail(const absl::Status& why);
-  absl::Status CheckBeforehand();
   // Where the next slice ends; nullopt: all that is left of the range moves at once.
   absl::StatusOr<std::optional<KeyBound>> NextSlice(uint64_t bytes);
   absl::Status EndSlice();

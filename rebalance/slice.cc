@@ -41,6 +41,11 @@ absl::Status NotPossible(std::string message, std::string hint) {
   return SqlStatus(sqlstate::kObjectNotInPrerequisiteState, std::move(message), std::move(hint));
 }
 
+absl::Status Gone(std::string_view kind, const std::string& name) {
+  return SqlStatus(sqlstate::kObjectNotInPrerequisiteState,
+                   fmt::format("{} \"{}\" is gone", kind, name));
+}
+
 absl::Status SlotIsGone() {
   return SqlStatus(sqlstate::kUndefinedObject, "the move's replication slot is gone",
                    "A server that takes over does not have it. The copy is begun anew.");
@@ -84,35 +89,71 @@ absl::Status Slice::CheckSource() {
 
 std::string Slice::CopyName() const { return fmt::format("{}_{}", options_.name, options_.copy); }
 
-absl::Status Slice::Connect() {
-  for (auto [connection, target] :
-       {std::pair{&source_, &options_.source}, std::pair{&target_, &options_.target}}) {
-    auto connected = OpenForRows(*target);
+absl::Status Slice::Open(std::shared_ptr<const ShardMap> map, const MoveRequest& way,
+                         const ShardAccess& access) {
+  map_ = std::move(map);
+  absl::Status ready = FindRange(way);
+  if (ready.ok()) ready = Connect(way, access);
+  return ready.ok() ? ReadTables(way.target) : ready;
+}
+
+absl::Status Slice::FindRange(const MoveRequest& way) {
+  distribution_ = map_->FindDistribution(way.distribution);
+  if (distribution_ == nullptr) return Gone("distribution", way.distribution);
+  const auto& ranges = distribution_->ranges();
+  const auto range = std::find_if(ranges.begin(), ranges.end(),
+                                  [&](const KeyRange& r) { return r.name == way.range; });
+  if (range == ranges.end()) return Gone("key range", way.range);
+  range_ = static_cast<size_t>(range - ranges.begin());
+  // Of the way back: what was committed before had come from the new target.
+  if (options_.back && range->move) start_ = range->move->complete_at;
+  return absl::OkStatus();
+}
+
+absl::Status Slice::Connect(const MoveRequest& way, const ShardAccess& access) {
+  const auto connect = [&](const std::string& name, PgTarget* primary,
+                           std::optional<PgConnection>* connection) -> absl::Status {
+    const auto shard = map_->FindShard(name);
+    if (!shard) return Gone("shard", name);
+    auto found = ConnectPrimary(access, map_->shard(*shard));
+    if (!found.ok()) return found.status();
+    *primary = TargetOf(access, map_->shard(*shard), found->node);
+    auto connected = OpenForRows(*primary);
     if (!connected.ok()) return connected.status();
     connection->emplace(*std::move(connected));
-    PgConnection& shard = **connection;
-    shard.set_statement_timeout(kStatement);
-    if (absl::Status ready = EnsureShardSupport(shard); !ready.ok()) return ready;
-    if (absl::Status alone = EndOtherMovers(shard, options_.term); !alone.ok()) return alone;
+    (*connection)->set_statement_timeout(kStatement);
+    return absl::OkStatus();
+  };
+  absl::Status done = connect(way.source, &source_primary_, &source_);
+  return done.ok() ? connect(way.target, &target_primary_, &target_) : done;
+}
+
+absl::Status Slice::ReadTables(const std::string& new_owner) {
+  fence_ = {options_.name, {}, distribution_->ranges()[range_].name, new_owner};
+  for (const MappedTable& table : TablesOf(*map_, *distribution_)) {
+    auto moved = ReadMovedTable(*source_, table, *distribution_, range_);
+    if (!moved.ok()) return moved.status();
+    tables_.push_back(*std::move(moved));
+    fence_.tables.push_back(FenceOf(table, *distribution_, range_));
   }
   return absl::OkStatus();
 }
 
-absl::Status Slice::ReadTables(std::shared_ptr<const ShardMap> map,
-                               const Distribution& distribution, size_t range,
-                               const std::string& new_owner) {
-  map_ = std::move(map);
-  distribution_ = &distribution;
-  range_ = range;
-  tables_.clear();
-  fence_ = {options_.name, {}, distribution.ranges()[range].name, new_owner};
-  for (const MappedTable& table : TablesOf(*map_, distribution)) {
-    auto moved = ReadMovedTable(*source_, table, distribution, range);
-    if (!moved.ok()) return moved.status();
-    tables_.push_back(*std::move(moved));
-    fence_.tables.push_back(FenceOf(table, distribution, range));
+absl::Status Slice::TakeOver() {
+  for (PgConnection* const shard : {&*source_, &*target_}) {
+    if (absl::Status ready = EnsureShardSupport(*shard); !ready.ok()) return ready;
+    if (absl::Status alone = EndOtherMovers(*shard, options_.term); !alone.ok()) return alone;
   }
   return absl::OkStatus();
+}
+
+absl::Status Slice::CheckOwner(const std::string& source) const {
+  const KeyRange& range = distribution_->ranges()[range_];
+  const std::string& owner = map_->shard(range.owner).name;
+  if (owner == source) return absl::OkStatus();
+  return NotPossible(fmt::format("key range \"{}\" is on shard \"{}\" by now, not on \"{}\"",
+                                 range.name, owner, source),
+                     "SHOW KEY RANGES tells where each is.");
 }
 
 absl::Status Slice::CheckTarget() {
@@ -240,7 +281,7 @@ absl::StatusOr<ChangeStream::Slot> Slice::MakeSlot(ChangeStream& stream) {
 }
 
 absl::Status Slice::Prepare() {
-  auto stream = ChangeStream::Connect(Unlimited(options_.source));
+  auto stream = ChangeStream::Connect(Unlimited(source_primary_));
   return stream.ok() ? MakeSlot(*stream).status() : stream.status();
 }
 
@@ -254,14 +295,14 @@ absl::Status Slice::SkipChanges() {
 }
 
 absl::Status Slice::Copy(absl::FunctionRef<absl::Status(size_t bytes)> on_bytes) {
-  auto stream = ChangeStream::Connect(Unlimited(options_.source));
+  auto stream = ChangeStream::Connect(Unlimited(source_primary_));
   if (!stream.ok()) return stream.status();
   const auto slot = MakeSlot(*stream);
   if (!slot.ok()) return slot.status();
   start_ = slot->start;
-  auto from = OpenSnapshot(Unlimited(options_.source), slot->snapshot);
+  auto from = OpenSnapshot(Unlimited(source_primary_), slot->snapshot);
   if (!from.ok()) return from.status();
-  auto to = OpenForRows(Unlimited(options_.target));
+  auto to = OpenForRows(Unlimited(target_primary_));
   if (!to.ok()) return to.status();
   return InTransaction(*to, "BEGIN", [&]() -> absl::Status {
     if (absl::Status mine = ActAsMover(*to, options_.term); !mine.ok()) return mine;
@@ -278,14 +319,13 @@ absl::Status Slice::Follow() {
   follower_.reset();
   stream_.reset();
   applier_.reset();
-  auto applier = ChangeApplier::Connect(Unlimited(options_.target), name, tables_);
+  auto applier = ChangeApplier::Connect(Unlimited(target_primary_), name, tables_);
   if (!applier.ok()) return applier.status();
   applier_.emplace(*std::move(applier));
-  auto stream = ChangeStream::Connect(Unlimited(options_.source));
+  auto stream = ChangeStream::Connect(Unlimited(source_primary_));
   if (!stream.ok()) return stream.status();
   stream_.emplace(*std::move(stream));
-  absl::Status started =
-      stream_->Start(name, name, std::max({options_.start, start_, applier_->applied()}));
+  absl::Status started = stream_->Start(name, name, std::max(start_, applier_->applied()));
   if (!started.ok()) return started;
   follower_.emplace(*stream_, *applier_);
   return absl::OkStatus();
@@ -325,9 +365,9 @@ absl::Status Slice::Verify(absl::FunctionRef<absl::Status()> meanwhile) {
   const std::string name = CopyName() + "_verify";
   if (absl::Status none = ChangeStream::DropSlot(*source_, name); !none.ok()) return none;
   std::stop_source give_up;
-  const std::stop_callback also(options_.source.stop, [&] { give_up.request_stop(); });
-  PgTarget source = Unlimited(options_.source);
-  PgTarget target = Unlimited(options_.target);
+  const std::stop_callback also(source_primary_.stop, [&] { give_up.request_stop(); });
+  PgTarget source = Unlimited(source_primary_);
+  PgTarget target = Unlimited(target_primary_);
   source.stop = target.stop = give_up.get_token();
   auto exporter = ChangeStream::Connect(source);
   if (!exporter.ok()) return exporter.status();

@@ -20,33 +20,32 @@
 #include "rebalance/stream/follower.h"
 #include "rebalance/stream/moved_table.h"
 #include "rebalance/throttle.h"
+#include "sharding/admin/shard_access.h"
+#include "sharding/catalog/moves.h"
 #include "sharding/catalog/pg_connection.h"
 
 namespace meridian {
 
 struct SliceOptions {
-  PgTarget source;  // the primaries, now
-  PgTarget target;
   std::string name;   // of the fence; with a number behind it, of what a copy needs
   std::string other;  // the fence's name of the slice with exchanged roles
   uint64_t copy = 0;  // that number: each attempt has names of its own
   uint64_t term = 0;  // the mover's
-  Lsn start = 0;      // the target has all that was committed at the source before
+  bool back = false;  // the target has all that was committed before it was given up
 };
 
 class Slice {
  public:
   explicit Slice(SliceOptions options) : options_(std::move(options)) {}
 
-  // Connects to both shards and ends what earlier movers still do there.
-  absl::Status Connect();
-  // Reads the tables as the source has them, and makes the fence's text. The range is
-  // distribution.ranges()[range]. 55000 for what cannot be moved.
-  absl::Status ReadTables(std::shared_ptr<const ShardMap> map, const Distribution& distribution,
-                          size_t range, const std::string& new_owner);
-  // What must hold before anything is begun. That the source can be followed: versions, wal_level,
-  // slots. That the target has the tables, as they are at the source, and no row of the range.
-  // 55000 with a hint.
+  // Connects to the primaries, and reads the tables of the range as the source has them. 55000 for
+  // what cannot be moved, and where the map does not have what `way` names.
+  absl::Status Open(std::shared_ptr<const ShardMap> map, const MoveRequest& way,
+                    const ShardAccess& access);
+  // Ends what earlier movers still do on both shards. Before anything is changed there.
+  absl::Status TakeOver();
+  // What must hold before anything is begun: preflight.h.
+  absl::Status CheckOwner(const std::string& source) const;
   absl::Status CheckSource();
   absl::Status CheckTarget();
   // Bytes of the range's rows, by a sample of the tables.
@@ -92,10 +91,14 @@ class Slice {
   // What a replica of the target must have replayed to have all that is applied.
   absl::StatusOr<Lsn> TargetPosition();
 
+  const std::vector<MovedTable>& tables() const { return tables_; }
   PgConnection& source() { return *source_; }
   PgConnection& target() { return *target_; }
 
  private:
+  absl::Status FindRange(const MoveRequest& way);
+  absl::Status Connect(const MoveRequest& way, const ShardAccess& access);
+  absl::Status ReadTables(const std::string& new_owner);
   std::string CopyName() const;
   absl::StatusOr<ChangeStream::Slot> MakeSlot(ChangeStream& stream);
   absl::Status CompareSnapshots(PgConnection& at_source, PgConnection& at_target,
@@ -103,6 +106,8 @@ class Slice {
                                 absl::FunctionRef<absl::Status()> meanwhile);
 
   const SliceOptions options_;
+  PgTarget source_primary_;
+  PgTarget target_primary_;
   std::optional<PgConnection> source_;
   std::optional<PgConnection> target_;
   std::shared_ptr<const ShardMap> map_;
@@ -113,7 +118,7 @@ class Slice {
   std::optional<ChangeStream> stream_;
   std::optional<ChangeApplier> applier_;
   std::optional<Follower> follower_;
-  Lsn start_ = 0;  // of the slot, where this object has copied
+  Lsn start_ = 0;  // the target has all that was committed at the source before
 };
 
 // The SQLSTATE of rows that differ.

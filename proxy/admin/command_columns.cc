@@ -4,13 +4,16 @@
 #include "proxy/admin/reports.h"
 #include "proxy/admin/show_control.h"
 #include "rebalance/balance_commands.h"
+#include "rebalance/preflight.h"
 #include "sharding/admin/show_moves.h"
 
 namespace meridian {
 
 std::vector<AdminColumn> CommandColumns(const Command& command) {
   if (std::holds_alternative<ExplainRoute>(command)) return ExplainRouteColumns();
-  if (std::holds_alternative<MoveKeyRange>(command)) return NewMoveColumns();
+  if (const auto* const move = std::get_if<MoveKeyRange>(&command)) {
+    return move->dry_run ? DryRunColumns() : NewMoveColumns();
+  }
   if (std::holds_alternative<Rebalance>(command) || std::holds_alternative<DrainShard>(command) ||
       std::holds_alternative<IsolateKey>(command)) {
     return BalanceColumns();

@@ -68,6 +68,7 @@ struct MoveKeyRange {
   std::string range;
   std::string shard;
   MoveChange options;
+  bool dry_run = false;
 };
 // PAUSE, RESUME, CANCEL, REVERSE and FINISH MOVE.
 struct DirectMove {

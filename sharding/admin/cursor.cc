@@ -52,11 +52,13 @@ bool Cursor::AcceptKeyword(std::string_view keyword) {
   return true;
 }
 
+bool Cursor::IsSymbol(char symbol) const {
+  return status_.ok() && !AtEnd() && Peek().kind == AdminToken::Kind::kSymbol &&
+         Peek().value[0] == symbol;
+}
+
 bool Cursor::AcceptSymbol(char symbol) {
-  if (!status_.ok() || AtEnd() || Peek().kind != AdminToken::Kind::kSymbol ||
-      Peek().value[0] != symbol) {
-    return false;
-  }
+  if (!IsSymbol(symbol)) return false;
   Advance();
   return true;
 }

@@ -28,6 +28,7 @@ class Cursor {
   // Whether the next token is this keyword (in small letters), unquoted.
   bool IsKeyword(std::string_view keyword, size_t ahead = 0) const;
 
+  bool IsSymbol(char symbol) const;
   bool AcceptKeyword(std::string_view keyword);
   bool AcceptSymbol(char symbol);
   void TakeKeyword(std::string_view keyword);

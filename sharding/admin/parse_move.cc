@@ -69,7 +69,7 @@ std::optional<std::chrono::milliseconds> TakeTime(Cursor& cursor, int position,
   return std::chrono::milliseconds(*time);
 }
 
-void TakeOption(Cursor& cursor, MoveChange& change) {
+void TakeOption(Cursor& cursor, MoveChange& change, bool* dry_run) {
   const int position = cursor.PositionHere();
   const std::string name = cursor.TakeName();
   cursor.AcceptSymbol('=');
@@ -84,20 +84,23 @@ void TakeOption(Cursor& cursor, MoveChange& change) {
   } else if (name == "slice_size") {
     change.slice_size = TakeMeasure(cursor, kByteUnits, "'256MB'");
   } else if (name == "reversible") {
-    change.reversible = TakeSwitch(cursor);
+    change.reversible = cursor.IsSymbol(',') || cursor.IsSymbol(')') || TakeSwitch(cursor);
+  } else if (name == "dry_run" && dry_run != nullptr) {
+    *dry_run = true;
   } else {
     cursor.FailAt(position,
                   SqlStatus(sqlstate::kSyntaxError, fmt::format("unknown option \"{}\"", name),
                             "There is max_rate, slice_size, max_replica_lag, "
-                            "cutover_timeout, verify, reversible."));
+                            "cutover_timeout, verify, reversible, dry_run."));
   }
 }
 
-MoveChange TakeOptions(Cursor& cursor) {
+// `dry_run`: nullptr where there is no such option.
+MoveChange TakeOptions(Cursor& cursor, bool* dry_run) {
   MoveChange change;
   cursor.TakeSymbol('(');
   do {
-    TakeOption(cursor, change);
+    TakeOption(cursor, change, dry_run);
   } while (cursor.status().ok() && cursor.AcceptSymbol(','));
   cursor.TakeSymbol(')');
   return change;
@@ -110,7 +113,7 @@ Command ParseMoveKeyRange(Cursor& cursor) {
   command.range = cursor.TakeName();
   cursor.TakeKeyword("to");
   command.shard = cursor.TakeName();
-  if (cursor.AcceptKeyword("with")) command.options = TakeOptions(cursor);
+  if (cursor.AcceptKeyword("with")) command.options = TakeOptions(cursor, &command.dry_run);
   return command;
 }
 
@@ -138,7 +141,7 @@ Command ParseAlterMove(Cursor& cursor) {
   AlterMove command{cursor.TakeUnsigned(), {}};
   cursor.TakeKeyword("set");
   const int position = cursor.PositionHere();
-  command.change = TakeOptions(cursor);
+  command.change = TakeOptions(cursor, nullptr);
   if (command.change.reversible) {
     cursor.FailAt(
         position,

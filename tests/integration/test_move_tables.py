@@ -1,6 +1,7 @@
 """Which tables move, and that they arrive as they were: every type of key, HASH and ranges, several key
 columns, large values, identity and generated columns, partitions, foreign keys; and what is refused."""
 
+import psycopg
 import pytest
 
 import moves
@@ -195,4 +196,31 @@ def test_the_comparison_finds_damage(plain, damage):
     assert row["phase"] == "failed" and "is not the same on both shards: 1 of" in row["message"], row
     assert plain.rows_per_shard("t") == {"s1": 100, "s2": 100}
     assert moves.owner(plain, "p_low") == "s1"
+    moves.assert_nothing_left(plain)
+
+
+def test_a_dry_run_moves_nothing(plain):
+    """It tells what the move would take, whom it would wait for, or why it cannot be done."""
+    def dry_run(options: str = "dry_run") -> dict:
+        return plain.proxy.admin_rows(f"MOVE KEY RANGE p_low TO s2 WITH ({options})")[0]
+    with pytest.raises(psycopg.Error, match="has no replica identity by an index"):
+        dry_run()
+    for shard in plain.shards:
+        shard.execute("ALTER TABLE t ADD PRIMARY KEY (k)", plain.database)
+    moves_before = len(plain.proxy.admin_rows("SHOW MOVE HISTORY"))
+    epoch = plain.proxy.admin_rows("SHOW EPOCH")
+    row = dry_run("dry_run, max_rate '1kB/s', slice_size '3kB', reversible off")
+    assert (row["range"], row["source"], row["target"], row["tables"]) == ("p_low", "s1", "s2", 1)
+    assert row["bytes"] > 3000 and row["slices"] >= 1 and row["seconds"] == row["bytes"] // 1024, row
+    assert row["would_wait_for"] is None
+    with plain.shard("s1").connect(plain.database) as writer:
+        writer.execute("BEGIN; UPDATE t SET v = 9 WHERE k = 3")
+        assert "process" in dry_run("dry_run, reversible")["would_wait_for"]
+        writer.execute("ROLLBACK")
+    plain.shard("s2").execute("INSERT INTO t VALUES (7, 7)", plain.database)
+    with pytest.raises(psycopg.Error, match="the target has rows of the range"):
+        dry_run()
+    plain.shard("s2").execute("DELETE FROM t WHERE k = 7", plain.database)
+    assert len(plain.proxy.admin_rows("SHOW MOVE HISTORY")) == moves_before
+    assert plain.proxy.admin_rows("SHOW EPOCH") == epoch
     moves.assert_nothing_left(plain)

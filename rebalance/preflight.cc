@@ -1,0 +1,89 @@
+#include "rebalance/preflight.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "sharding/admin/edit.h"
+#include "sharding/sql_status.h"
+
+namespace meridian {
+namespace {
+
+// The oldest transaction that has written, or is prepared: the creation of a slot waits for its
+// end. Empty: there is none.
+absl::StatusOr<std::string> OldestTransaction(PgConnection& shard, const std::string& name) {
+  auto oldest = shard.Query(
+      "SELECT what, since FROM (SELECT format('process %s of %s', pid, usename) AS what,"
+      " extract(epoch FROM now() - xact_start)::bigint AS since FROM pg_stat_activity"
+      " WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() UNION ALL"
+      " SELECT format('prepared transaction %s', gid), extract(epoch FROM now() - prepared)::bigint"
+      " FROM pg_prepared_xacts) t ORDER BY since DESC NULLS LAST LIMIT 1");
+  if (!oldest.ok()) return oldest.status();
+  if (oldest->rows() == 0) return "";
+  return fmt::format("{} on {}, for {} s", oldest->Text(0, 0), name, oldest->Text(0, 1));
+}
+
+}  // namespace
+
+absl::Status CheckBeforehand(const std::string& owner, Slice& there, Slice* back) {
+  if (absl::Status owned = there.CheckOwner(owner); !owned.ok()) return owned;
+  if (absl::Status source = there.CheckSource(); !source.ok()) return source;
+  if (absl::Status target = there.CheckTarget(); !target.ok()) return target;
+  if (back == nullptr) return absl::OkStatus();
+  absl::Status reversible = back->CheckSource();
+  if (reversible.ok()) return reversible;
+  const SqlError error = ToSqlError(reversible);
+  return SqlStatus(error.sqlstate,
+                   "a reversible move asks the same of the target: " + error.message, error.hint);
+}
+
+std::vector<AdminColumn> DryRunColumns() {
+  return {{"range"},
+          {"source"},
+          {"target"},
+          {"tables", type_oid::kInt8},
+          {"bytes", type_oid::kInt8},
+          {"slices", type_oid::kInt8},
+          {"seconds", type_oid::kInt8},
+          {"would_wait_for"}};
+}
+
+absl::StatusOr<AdminOutcome> DryRunMove(const MoveKeyRange& command, CatalogStore& store,
+                                        const ShardAccess& access) {
+  auto map = store.Load();
+  if (!map.ok()) return map.status();
+  auto request = RequestMove(command, **map);
+  if (!request.ok()) return request.status();
+  const MoveOptions& options = request->options;
+  Slice there{{}};
+  if (absl::Status opened = there.Open(*map, *request, access); !opened.ok()) return opened;
+  std::optional<Slice> back;
+  if (options.reversible) {
+    MoveRequest way_back = *request;
+    std::swap(way_back.source, way_back.target);
+    back.emplace(SliceOptions{});
+    if (absl::Status opened = back->Open(*map, way_back, access); !opened.ok()) return opened;
+  }
+  absl::Status fine = CheckBeforehand(request->source, there, back ? &*back : nullptr);
+  if (!fine.ok()) return fine;
+  const auto bytes = there.EstimateBytes();
+  if (!bytes.ok()) return bytes.status();
+  const auto waits = OldestTransaction(there.source(), request->source);
+  if (!waits.ok()) return waits.status();
+  const uint64_t slices =
+      options.slice_size == 0 ? 1 : std::max<uint64_t>(1, *bytes / options.slice_size);
+  AdminValue seconds;
+  if (options.max_rate > 0) seconds = std::to_string(*bytes / options.max_rate);
+  AdminTable table{DryRunColumns(), {}};
+  table.rows.push_back({request->range, request->source, request->target,
+                        std::to_string(there.tables().size()), std::to_string(*bytes),
+                        std::to_string(slices), seconds,
+                        waits->empty() ? AdminValue() : AdminValue(*waits)});
+  return AdminOutcome{{std::move(table), TagOf(command)}, nullptr};
+}
+
+}  // namespace meridian
