@@ -73,6 +73,17 @@ struct HistogramTotals {
 
   // The upper bound in microseconds of the bucket that holds quantile q (0 to 1); 0 when empty.
   uint64_t Quantile(double q) const;
+
+  void Record(uint64_t microseconds) {
+    ++buckets[HistogramBuckets::Index(microseconds)];
+    ++count;
+    sum_us += microseconds;
+  }
+  void Add(const HistogramTotals& other) {
+    for (size_t i = 0; i < buckets.size(); ++i) buckets[i] += other.buckets[i];
+    count += other.count;
+    sum_us += other.sum_us;
+  }
 };
 
 class Histogram {

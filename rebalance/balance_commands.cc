@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <memory>
 #include <utility>
 
 #include "rebalance/balance_policy.h"
 #include "rebalance/map_steps.h"
 #include "rebalance/preflight.h"
+#include "rebalance/range_loads.h"
 #include "rebalance/range_sizes.h"
 #include "rebalance/split_point.h"
 #include "sharding/admin/bound_text.h"
@@ -29,9 +31,12 @@ class Balance {
   absl::StatusOr<AdminOutcome> Run(const DrainShard& command);
   absl::StatusOr<AdminOutcome> Run(const IsolateKey& command);
   // The first move of REBALANCE and what comes before it; what was decided, for people.
-  absl::StatusOr<std::string> RunFirst(bool dry_run);
+  absl::StatusOr<std::string> RunFirst(bool dry_run, BalanceOptions options, uint64_t max_rate);
 
  private:
+  absl::StatusOr<std::vector<Proposal>> Propose(const ShardMap& map,
+                                                const std::optional<std::string>& distribution,
+                                                BalanceOptions options);
   absl::StatusOr<AdminOutcome> Finish(const std::vector<Proposal>& proposals, bool dry_run,
                                       std::string tag);
   absl::StatusOr<std::optional<KeyBound>> MiddleOf(const Proposal& proposal);
@@ -42,6 +47,8 @@ class Balance {
   const ShardAccess& access_;
   const ChangeOrigin origin_;
   MapPointer map_;  // after the last split
+  Measure measure_ = Measure::kBytes;
+  uint64_t max_rate_ = 0;  // of the moves
 };
 
 std::vector<std::string> Names(const ShardMap& map) {
@@ -66,27 +73,39 @@ absl::StatusOr<AdminOutcome> Balance::Run(const Rebalance& command) {
     auto found = RequireDistribution(draft, *command.distribution);
     if (!found.ok()) return found.status();
   }
-  auto ranges = MeasureRanges(**map, access_, command.distribution);
-  if (!ranges.ok()) return ranges.status();
-  return Finish(ProposeBalance(*std::move(ranges), Names(**map), RangeNames(**map)),
-                command.dry_run, TagOf(command));
+  const Measure measure = command.by_load ? Measure::kLoad : Measure::kBytes;
+  auto proposals = Propose(**map, command.distribution, {.measure = measure});
+  if (!proposals.ok()) return proposals.status();
+  return Finish(*proposals, command.dry_run, TagOf(command));
 }
 
-absl::StatusOr<std::string> Balance::RunFirst(bool dry_run) {
+absl::StatusOr<std::vector<Proposal>> Balance::Propose(
+    const ShardMap& map, const std::optional<std::string>& distribution, BalanceOptions options) {
+  measure_ = options.measure;
+  auto ranges = options.measure == Measure::kLoad ? MeasureLoads(map, store_, distribution)
+                                                  : MeasureRanges(map, access_, distribution);
+  if (!ranges.ok()) return ranges.status();
+  return ProposeBalance(*std::move(ranges), Names(map), RangeNames(map), options);
+}
+
+absl::StatusOr<std::string> Balance::RunFirst(bool dry_run, BalanceOptions options,
+                                              uint64_t max_rate) {
+  max_rate_ = max_rate;
   auto map = store_.Load();
   if (!map.ok()) return map.status();
-  auto ranges = MeasureRanges(**map, access_, std::nullopt);
-  if (!ranges.ok()) return ranges.status();
-  std::vector<Proposal> proposals =
-      ProposeBalance(*std::move(ranges), Names(**map), RangeNames(**map));
-  const auto move = std::find_if(proposals.begin(), proposals.end(), [](const Proposal& proposal) {
-    return proposal.kind == Proposal::Kind::kMove;
-  });
-  if (move == proposals.end()) return "nothing to do: the shards have alike much";
+  auto proposals = Propose(**map, std::nullopt, options);
+  if (!proposals.ok()) return proposals.status();
+  const auto move =
+      std::find_if(proposals->begin(), proposals->end(),
+                   [](const Proposal& proposal) { return proposal.kind == Proposal::Kind::kMove; });
+  if (move == proposals->end()) {
+    return fmt::format("nothing to do: the shards have alike much{}",
+                       options.measure == Measure::kLoad ? " to do" : "");
+  }
   std::string decision = fmt::format("{} {} from {} to {}: {}", dry_run ? "would move" : "moves",
                                      move->range, move->from, move->to, move->reason);
-  proposals.erase(move + 1, proposals.end());
-  auto done = Finish(proposals, dry_run, {});
+  proposals->erase(move + 1, proposals->end());
+  auto done = Finish(*proposals, dry_run, {});
   if (!done.ok()) return done.status();
   return decision;
 }
@@ -168,7 +187,7 @@ absl::StatusOr<std::optional<KeyBound>> Balance::MiddleOf(const Proposal& propos
 }
 
 absl::Status Balance::Split(const Proposal& proposal) {
-  const auto middle = MiddleOf(proposal);
+  const auto middle = proposal.at ? proposal.at : MiddleOf(proposal);
   if (!middle.ok()) return middle.status();
   if (!middle->has_value()) {
     return SqlStatus(sqlstate::kObjectNotInPrerequisiteState,
@@ -184,10 +203,10 @@ absl::Status Balance::Split(const Proposal& proposal) {
 
 absl::StatusOr<uint64_t> Balance::Move(const Proposal& proposal) {
   uint64_t id = 0;
+  MoveRequest request{proposal.range, proposal.distribution, proposal.from, proposal.to, {}};
+  request.options.max_rate = max_rate_;
   absl::Status added = store_.Use([&](PgConnection& catalog) -> absl::Status {
-    auto move =
-        AddMove(catalog, {proposal.range, proposal.distribution, proposal.from, proposal.to, {}},
-                origin_.who);
+    auto move = AddMove(catalog, request, origin_.who);
     if (move.ok()) id = *move;
     return move.status();
   });
@@ -208,9 +227,13 @@ absl::StatusOr<AdminOutcome> Balance::Finish(const std::vector<Proposal>& propos
       if (!added.ok()) return added.status();
       move = std::to_string(*added);
     }
+    const bool by_load = measure_ == Measure::kLoad;
+    const AdminValue bytes = by_load ? AdminValue() : std::to_string(proposal.weight);
+    const AdminValue busy =
+        by_load ? AdminValue(fmt::format("{:.1f}", static_cast<double>(proposal.weight) / 1000))
+                : AdminValue();
     table.rows.push_back({split ? "split" : "move", proposal.distribution, proposal.range,
-                          proposal.from, proposal.to, std::to_string(proposal.bytes), move,
-                          proposal.reason});
+                          proposal.from, proposal.to, bytes, busy, move, proposal.reason});
   }
   return AdminOutcome{{std::move(table), std::move(tag)}, map_};
 }
@@ -224,6 +247,7 @@ std::vector<AdminColumn> BalanceColumns() {
           {"from"},
           {"to"},
           {"bytes", type_oid::kInt8},
+          {"busy_ms_per_s", type_oid::kFloat8},
           {"move", type_oid::kInt8},
           {"reason"}};
 }
@@ -246,17 +270,29 @@ std::optional<absl::StatusOr<AdminOutcome>> ExecuteBalance(const Command& comman
 absl::Status LookAtBalance(CatalogStore& store, const ShardAccess& access, const std::string& who,
                            std::chrono::milliseconds interval) {
   std::string mode = "off";
+  BalanceOptions options;
+  uint64_t max_rate = 0;
   absl::Status read = store.Use([&](PgConnection& catalog) -> absl::Status {
     auto due = catalog.Query(
         "UPDATE rebalancer SET looked_at = now(), looked_by = $1 WHERE mode <> 'off'"
-        " AND coalesce(looked_at < now() - $2::interval, true) RETURNING mode",
+        " AND coalesce(looked_at < now() - $2::interval, true) AND (window_from IS NULL OR"
+        " CASE WHEN window_from <= window_to THEN (now() AT TIME ZONE 'UTC')::time >= window_from"
+        " AND (now() AT TIME ZONE 'UTC')::time < window_to"
+        " ELSE (now() AT TIME ZONE 'UTC')::time >= window_from"
+        " OR (now() AT TIME ZONE 'UTC')::time < window_to END)"
+        " RETURNING mode, measure, threshold, max_rate",
         {{who}, {fmt::format("{} ms", interval.count())}});
-    if (due.ok() && due->rows() == 1) mode = due->Text(0, 0);
+    if (due.ok() && due->rows() == 1) {
+      mode = due->Text(0, 0);
+      options.measure = due->Get(0, 1) == "load" ? Measure::kLoad : Measure::kBytes;
+      options.slack = std::strtod(due->Text(0, 2).c_str(), nullptr) / 100;
+      max_rate = std::strtoull(due->Text(0, 3).c_str(), nullptr, 10);
+    }
     return due.status();
   });
   if (!read.ok() || mode == "off") return read;
-  auto decision =
-      Balance(store, access, {"rebalancer", "SET REBALANCER ON"}).RunFirst(mode == "dry run");
+  auto decision = Balance(store, access, {"rebalancer", "SET REBALANCER ON"})
+                      .RunFirst(mode == "dry run", options, max_rate);
   const std::string text =
       decision.ok() ? *decision : "cannot look: " + ToSqlError(decision.status()).message;
   return store.Use([&](PgConnection& catalog) {

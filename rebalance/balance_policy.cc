@@ -14,14 +14,15 @@ namespace {
 
 // Below it nothing is worth a move.
 constexpr uint64_t kBytesMin = 1 << 20;
+constexpr uint64_t kBusyMin = 20'000;  // microseconds per second
 
-using Loads = std::map<std::string, uint64_t>;  // bytes by shard
+using Loads = std::map<std::string, uint64_t>;  // weight by shard
 
 Loads LoadsOf(const std::vector<RangeLoad>& ranges, const std::vector<std::string>& shards) {
   Loads loads;
   for (const std::string& shard : shards) loads[shard] = 0;
   for (const RangeLoad& range : ranges) {
-    if (loads.contains(range.owner)) loads[range.owner] += range.bytes;
+    if (loads.contains(range.owner)) loads[range.owner] += range.weight;
   }
   return loads;
 }
@@ -36,22 +37,33 @@ Loads::iterator Fullest(Loads& loads) {
                           [](const auto& a, const auto& b) { return a.second < b.second; });
 }
 
-std::string Megabytes(uint64_t bytes) { return fmt::format("{} MB", (bytes + 524'288) >> 20); }
+std::string Text(uint64_t weight, Measure measure) {
+  return measure == Measure::kBytes ? fmt::format("{} MB", (weight + 524'288) >> 20)
+                                    : fmt::format("{} ms/s", weight / 1000);
+}
 
 class Balancer {
  public:
   Balancer(std::vector<RangeLoad> ranges, const std::vector<std::string>& shards,
-           std::set<std::string> names)
-      : ranges_(std::move(ranges)), loads_(LoadsOf(ranges_, shards)), names_(std::move(names)) {}
+           std::set<std::string> names, BalanceOptions options)
+      : ranges_(std::move(ranges)),
+        loads_(LoadsOf(ranges_, shards)),
+        names_(std::move(names)),
+        options_(options) {}
 
   std::vector<Proposal> Run() {
     if (loads_.size() < 2) return {};
     uint64_t total = 0;
-    for (const auto& [shard, bytes] : loads_) total += bytes;
+    for (const auto& [shard, weight] : loads_) total += weight;
     const uint64_t mean = total / loads_.size();
+    const uint64_t least = options_.measure == Measure::kBytes ? kBytesMin : kBusyMin;
     const auto slack =
-        std::max(kBytesMin, static_cast<uint64_t>(kBalanceSlack * static_cast<double>(mean)));
+        std::max(least, static_cast<uint64_t>(options_.slack * static_cast<double>(mean)));
     while (proposals_.size() < kProposalsMax && Step(slack, mean)) {
+    }
+    // A split after which nothing moves is good for nothing.
+    while (!proposals_.empty() && proposals_.back().kind == Proposal::Kind::kSplit) {
+      proposals_.pop_back();
     }
     return std::move(proposals_);
   }
@@ -70,25 +82,26 @@ class Balancer {
     RangeLoad* large = nullptr;  // the smallest that is, and can be split
     RangeLoad* helps = nullptr;  // the smallest that at least makes the fullest less full
     for (RangeLoad& range : ranges_) {
-      if (range.owner != from->first || range.bytes == 0 || moved_.contains(range.range)) continue;
-      if (range.bytes <= most) {
-        if (fits == nullptr || range.bytes > fits->bytes) fits = &range;
+      if (range.owner != from->first || range.weight == 0 || moved_.contains(range.range)) continue;
+      if (range.weight <= most) {
+        if (fits == nullptr || range.weight > fits->weight) fits = &range;
         continue;
       }
-      if (range.can_split && (large == nullptr || range.bytes < large->bytes)) large = &range;
-      if (range.bytes < difference && (helps == nullptr || range.bytes < helps->bytes)) {
+      if (range.can_split && (large == nullptr || range.weight < large->weight)) large = &range;
+      if (range.weight < difference && (helps == nullptr || range.weight < helps->weight)) {
         helps = &range;
       }
     }
-    if (large != nullptr && (fits == nullptr || fits->bytes < amount / 2)) return Split(*large);
+    if (large != nullptr && (fits == nullptr || fits->weight < amount / 2)) return Split(*large);
     RangeLoad* const chosen = fits != nullptr ? fits : helps;
-    if (chosen == nullptr || chosen->bytes < slack / 8) return false;
-    proposals_.push_back({Proposal::Kind::kMove, chosen->distribution, chosen->range, from->first,
-                          to->first, chosen->bytes,
-                          fmt::format("{} has {}, {} has {}", from->first, Megabytes(from->second),
-                                      to->first, Megabytes(to->second))});
-    from->second -= chosen->bytes;
-    to->second += chosen->bytes;
+    if (chosen == nullptr || chosen->weight < slack / 8) return false;
+    proposals_.push_back(
+        {Proposal::Kind::kMove, chosen->distribution, chosen->range, from->first, to->first,
+         chosen->weight,
+         fmt::format("{} has {}, {} has {}", from->first, Text(from->second, options_.measure),
+                     to->first, Text(to->second, options_.measure))});
+    from->second -= chosen->weight;
+    to->second += chosen->weight;
     chosen->owner = to->first;
     moved_.insert(chosen->range);
     return true;
@@ -101,12 +114,14 @@ class Balancer {
     }
     names_.insert(name);
     proposals_.push_back(
-        {Proposal::Kind::kSplit, range.distribution, range.range, range.owner, name, range.bytes,
-         fmt::format("{} is too large to move as a whole", Megabytes(range.bytes))});
+        {Proposal::Kind::kSplit, range.distribution, range.range, range.owner, name, range.weight,
+         fmt::format("{} is too much to move as a whole", Text(range.weight, options_.measure))});
+    proposals_.back().at = range.middle;
+    if (range.middle) range.can_split = false;
     RangeLoad upper = range;
     upper.range = name;
-    upper.bytes = range.bytes / 2;
-    range.bytes -= upper.bytes;
+    upper.weight = range.weight / 2;
+    range.weight -= upper.weight;
     ranges_.push_back(std::move(upper));
     return true;
   }
@@ -114,6 +129,7 @@ class Balancer {
   std::vector<RangeLoad> ranges_;
   Loads loads_;
   std::set<std::string> names_;
+  const BalanceOptions options_;
   std::set<std::string> moved_;  // ranges
   std::vector<Proposal> proposals_;
 };
@@ -122,8 +138,8 @@ class Balancer {
 
 std::vector<Proposal> ProposeBalance(std::vector<RangeLoad> ranges,
                                      const std::vector<std::string>& shards,
-                                     std::set<std::string> names) {
-  return Balancer(std::move(ranges), shards, std::move(names)).Run();
+                                     std::set<std::string> names, BalanceOptions options) {
+  return Balancer(std::move(ranges), shards, std::move(names), options).Run();
 }
 
 absl::StatusOr<std::vector<Proposal>> ProposeDrain(const std::vector<RangeLoad>& ranges,
@@ -142,14 +158,14 @@ absl::StatusOr<std::vector<Proposal>> ProposeDrain(const std::vector<RangeLoad>&
         "CREATE SHARD adds one.");
   }
   std::sort(mine.begin(), mine.end(), [](const RangeLoad* a, const RangeLoad* b) {
-    return a->bytes != b->bytes ? a->bytes > b->bytes : a->range < b->range;
+    return a->weight != b->weight ? a->weight > b->weight : a->range < b->range;
   });
   std::vector<Proposal> proposals;
   for (const RangeLoad* const range : mine) {
     const auto to = Emptiest(loads);
     proposals.push_back({Proposal::Kind::kMove, range->distribution, range->range, shard, to->first,
-                         range->bytes, fmt::format("{} is drained", shard)});
-    to->second += range->bytes;
+                         range->weight, fmt::format("{} is drained", shard)});
+    to->second += range->weight;
   }
   return proposals;
 }

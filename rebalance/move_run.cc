@@ -12,6 +12,7 @@
 #include "rebalance/move_phase.h"
 #include "rebalance/mover_lease.h"
 #include "rebalance/preflight.h"
+#include "rebalance/pressure.h"
 #include "sharding/admin/edit.h"
 #include "sharding/sql_status.h"
 
@@ -144,6 +145,9 @@ absl::Status MoveRun::Queued() {
   if (!fine.ok()) return fine;
   auto bytes = slice_->EstimateBytes();
   if (!bytes.ok()) return bytes.status();
+  absl::Status latency = store_.Use(
+      [&](PgConnection& catalog) { return NoteLatencyBefore(catalog, journal_.move().id); });
+  if (!latency.ok()) return latency;
   if (journal_.move().slices == 0) progress_.bytes_expected = *bytes;
   progress_.bytes_copied = 0;
   if (absl::Status noted = journal_.Note(progress_); !noted.ok()) return noted;
@@ -633,6 +637,12 @@ absl::Status MoveRun::Pulse() {
     pulse_bytes_ = *progress_.bytes_copied;
     auto pressures = slice_->Pressures(journal_.move().request.options.max_replica_lag);
     if (!pressures.ok()) return pressures.status();
+    absl::Status asked = store_.Use([&](PgConnection& catalog) -> absl::Status {
+      auto found = LatencyPressure(catalog, journal_.move().id, latency_seen_);
+      if (found.ok()) pressures->insert(pressures->end(), found->begin(), found->end());
+      return found.status();
+    });
+    if (!asked.ok()) return asked;
     throttle_.Adapt(*pressures, NowUs());
     progress_.throttled_by = throttle_.reason();
   }

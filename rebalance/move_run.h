@@ -114,6 +114,7 @@ class MoveRun {
   bool verified_ = false;
   Throttle throttle_;
   MoveProgress progress_;
+  std::string latency_seen_;
   std::chrono::steady_clock::time_point pulse_{};
   uint64_t pulse_bytes_ = 0;
   uint64_t changes_counted_ = 0;  // of the slice's

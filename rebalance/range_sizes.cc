@@ -1,5 +1,6 @@
 #include "rebalance/range_sizes.h"
 
+#include <absl/types/span.h>
 #include <fmt/format.h>
 
 #include <charconv>
@@ -15,6 +16,8 @@ namespace {
 
 // What a row needs besides its values: its header and its place in the page.
 constexpr int kRowOverhead = 28;
+// A range with less than this part of its shard's bytes is not cut.
+constexpr uint64_t kLargePart = 10;
 
 uint64_t Number(const std::string& text) {
   uint64_t number = 0;
@@ -49,33 +52,63 @@ absl::Status AddTable(PgConnection& shard, const MappedTable& table,
   return absl::OkStatus();
 }
 
+// Those of the distribution that the shard owns.
+absl::Status AddRanges(PgConnection& owner, const ShardMap& map, const Distribution& distribution,
+                       ShardIndex shard, std::vector<RangeLoad>& loads) {
+  std::map<size_t, uint64_t> bytes;
+  for (const MappedTable& table : TablesOf(map, distribution)) {
+    absl::Status added = AddTable(owner, table, distribution, shard, bytes);
+    if (!added.ok()) return added;
+  }
+  for (size_t r = 0; r < distribution.ranges().size(); ++r) {
+    const KeyRange& range = distribution.ranges()[r];
+    if (range.owner != shard) continue;
+    const bool halves = PointOfHashes(distribution, r, 0.5).has_value();
+    loads.push_back(
+        {distribution.name(), range.name, map.shard(shard).name, bytes[r], !range.move && halves});
+  }
+  return absl::OkStatus();
+}
+
+// Of a shard's ranges, those of keys as they are are cut where a sample says; only large ones are
+// looked at.
+absl::Status FindMiddles(PgConnection& owner, const ShardMap& map, absl::Span<RangeLoad> loads) {
+  uint64_t all = 0;
+  for (const RangeLoad& load : loads) all += load.weight;
+  for (RangeLoad& load : loads) {
+    const Distribution& distribution = *map.FindDistribution(load.distribution);
+    if (distribution.columns().front().hashed || load.weight <= all / kLargePart) continue;
+    for (size_t r = 0; r < distribution.ranges().size(); ++r) {
+      const KeyRange& range = distribution.ranges()[r];
+      if (range.name != load.range || range.move) continue;
+      auto middle = SplitPoint(owner, TablesOf(map, distribution), distribution, r, 0.5);
+      if (!middle.ok()) return middle.status();
+      load.middle = *std::move(middle);
+      load.can_split = load.middle.has_value();
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<RangeLoad>> MeasureRanges(
     const ShardMap& map, const ShardAccess& access,
     const std::optional<std::string>& distribution) {
-  std::vector<std::map<size_t, uint64_t>> bytes(map.distributions().size());
+  std::vector<RangeLoad> loads;
   for (size_t s = 0; s < map.shards().size(); ++s) {
-    auto primary = ConnectPrimary(access, map.shards()[s]);
+    const ShardIndex shard{static_cast<uint16_t>(s)};
+    auto primary = ConnectPrimary(access, map.shard(shard));
     if (!primary.ok()) return primary.status();
-    for (const MappedTable& table : map.tables()) {
-      if (table.kind != MappedTable::Kind::kSharded) continue;
-      const Distribution& of = map.distributions()[table.distribution];
+    const size_t first = loads.size();
+    for (const Distribution& of : map.distributions()) {
       if (distribution && of.name() != *distribution) continue;
-      absl::Status added = AddTable(primary->connection, table, of, {static_cast<uint16_t>(s)},
-                                    bytes[table.distribution]);
+      absl::Status added = AddRanges(primary->connection, map, of, shard, loads);
       if (!added.ok()) return added;
     }
-  }
-  std::vector<RangeLoad> loads;
-  for (size_t d = 0; d < map.distributions().size(); ++d) {
-    const Distribution& of = map.distributions()[d];
-    if (distribution && of.name() != *distribution) continue;
-    for (size_t r = 0; r < of.ranges().size(); ++r) {
-      const KeyRange& range = of.ranges()[r];
-      loads.push_back({of.name(), range.name, map.shard(range.owner).name, bytes[d][r],
-                       !range.move && (!of.columns().front().hashed || PointOfHashes(of, r, 0.5))});
-    }
+    absl::Status found =
+        FindMiddles(primary->connection, map, absl::MakeSpan(loads).subspan(first));
+    if (!found.ok()) return found;
   }
   return loads;
 }

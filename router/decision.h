@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "sharding/shard_set.h"
+#include "sharding/shard_map.h"
 
 namespace meridian {
 
@@ -46,6 +46,14 @@ struct RouteHints {
   std::optional<ShardIndex> shard;
   // Inside of a transaction block, the implicit one of several statements in a Query included.
   bool in_transaction = true;
+};
+
+// The one key that a statement uses: in distributions()[distribution].ranges()[range] of the map
+// that it was decided with, as a point of the key space.
+struct UsedKey {
+  size_t distribution = 0;
+  size_t range = 0;
+  KeyTuple point;
 };
 
 // One shard's part of a split INSERT.

@@ -11,6 +11,7 @@
 #include "router/plan/move_rows.h"
 #include "router/plan/owned_rows.h"
 #include "router/plan/plan.h"
+#include "router/plan/used_key.h"
 #include "router/statement_cache.h"
 #include "sharding/ascii.h"
 #include "sharding/sql_status.h"
@@ -253,6 +254,10 @@ absl::StatusOr<KeyMove> Router::FindKeyMove(const Statement& statement,
     return absl::InternalError("FindKeyMove of another statement");
   }
   return RunKeyMove(*statement.route, *map_, values);
+}
+
+std::optional<UsedKey> Router::FindUsedKey(const Statement& statement, const Values& values) const {
+  return meridian::FindUsedKey(*statement.route, *map_, values);
 }
 
 }  // namespace meridian

@@ -98,6 +98,9 @@ class Router {
   // How the rows of a kMove decision move. `values` as for Decide.
   absl::StatusOr<KeyMove> FindKeyMove(const Statement& statement, const Values& values) const;
 
+  // The key that the statement uses, if it is one; `values` as for Decide.
+  std::optional<UsedKey> FindUsedKey(const Statement& statement, const Values& values) const;
+
   // What a shard that may hold stray rows (ShardMap::strays) is sent instead of `text`, a part of
   // which Decide said that several shards run it: it leaves them out. 55006 where that cannot be
   // said in the text.

@@ -42,7 +42,8 @@ MapLease::MapLease(CatalogOptions catalog, std::string proxy, OpenTransactions& 
       proxy_(std::move(proxy)),
       transactions_(transactions),
       current_(std::move(current)),
-      on_tried_(std::move(on_tried)) {
+      on_tried_(std::move(on_tried)),
+      use_(transactions_, proxy_) {
   catalog_.target.connect_timeout = std::min(catalog_.target.connect_timeout, kTimeout);
   catalog_.target.statement_timeout = kTimeout;
 }
@@ -140,6 +141,7 @@ absl::StatusOr<bool> MapLease::Round() {
   if (due || !Same(*told_, *maps)) {
     if (absl::Status told = Tell(*maps); !told.ok()) return told;
   }
+  if (registered_) use_.Tell(**connection).IgnoreError();  // nothing depends on it
   return !registered_ || maps->oldest < maps->epoch || maps->epoch < current_() ||
          maps->epoch < needed_ || !maps->busy.empty();
 }

@@ -1,6 +1,7 @@
 // Tells the catalog which shard maps this proxy uses, so that whoever moves a key range knows when
 // all proxies have followed a step; and knows until when the map that the proxy uses may be trusted
-// in what it says of ranges on the move.
+// in what it says of ranges on the move. On the way it tells what clients do with which range
+// (use_reporter.h).
 //
 // The proxy has a row in the catalog's table `proxies`, with a lease. Whoever moves a range waits
 // for the proxies whose lease runs; one whose lease has run out, as far as it can tell itself, does
@@ -20,6 +21,7 @@
 #include <thread>
 
 #include "proxy/control/open_transactions.h"
+#include "proxy/control/use_reporter.h"
 #include "sharding/catalog/pg_connection.h"
 #include "sharding/catalog/store.h"
 
@@ -71,6 +73,7 @@ class MapLease {
   const std::function<void()> on_tried_;
 
   // Of the thread.
+  UseReporter use_;
   std::optional<PgConnection> connection_;
   bool registered_ = false;
   Epoch needed_;  // the catalog's when it was registered: before this map is in use, no lease

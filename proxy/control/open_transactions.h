@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "metrics/range_use.h"
 #include "sharding/shard_map.h"
 
 namespace meridian {
@@ -39,6 +40,8 @@ class OpenTransactions {
   // Ends what this transaction waits for with 40P01, if it is still the same and waits.
   // nullopt: a worker has not answered in time.
   virtual std::optional<MapsInUse> Maps() = 0;
+  // What clients have done with key ranges since the last call, as far as workers answer in time.
+  virtual RangeUseReport TakeUse() = 0;
   virtual void CancelDeadlocked(uint64_t client_id, uint64_t began_us, std::string detail) = 0;
 };
 

@@ -373,10 +373,23 @@ void Worker::RequestSchemaRefresh(Session& session) {
   });
 }
 
+void Worker::NoteUse(const UsedKey& key, uint64_t microseconds) {
+  const ShardMap& map = router_->map();
+  const Distribution& distribution = map.distributions()[key.distribution];
+  const KeyRange& range = distribution.ranges()[key.range];
+  if (!range_use_.Add(range.name, map.shard(range.owner).name, microseconds)) return;
+  RangeUseReport::Key point;
+  for (size_t i = 0; i < key.point.size(); ++i) {
+    point.push_back(FormatKey(distribution.columns()[i].space_type(), key.point[i]));
+  }
+  range_use_.AddKey(range.name, std::move(point));
+}
+
 void Worker::Report(Session& session, const StatementReport& report) {
   StatsTotals& totals = static_cast<ClientConnection*>(session.handle)->stats()->totals;
   ++totals.queries;
   totals.query_us += report.microseconds;
+  if (report.key != nullptr) NoteUse(*report.key, report.microseconds);
   const auto limit = config_->log.slow_statement;
   if (limit.count() == 0 || report.microseconds < Microseconds(limit)) return;
   metrics_.slow_statements.Add();

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "metrics/counters.h"
+#include "metrics/range_use.h"
 #include "proxy/admin/admin_session.h"
 #include "proxy/admin/worker_report.h"
 #include "proxy/config/password_file.h"
@@ -72,6 +73,7 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   // The rest: this worker's thread only.
   uv_loop_t* loop() { return &loop_; }
   ReadBuffer& read_buffer() { return *read_buffer_; }
+  RangeUse& range_use() { return range_use_; }
   Proxy& proxy() { return proxy_; }
   const Snapshot& snapshot() const { return *snapshot_; }
   // Called at the end of each event: writes out what it has produced.
@@ -161,6 +163,7 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   void CloseClient(AdminSession& session) override;
 
  private:
+  void NoteUse(const UsedKey& key, uint64_t microseconds);
   void Run();
   void RunTasks();
   void OnTick();
@@ -190,6 +193,7 @@ class Worker final : public SessionHost, public PoolHost, public AdminHost {
   Analysis scratch_;
   wire::BindView scratch_bind_;
   std::unique_ptr<Router> router_;
+  RangeUse range_use_;
   std::unique_ptr<ServerPools> pools_;
   std::shared_ptr<const Snapshot> snapshot_;
   std::map<std::string, ScramKeys> keys_;  // by user

@@ -96,6 +96,15 @@ std::vector<OpenTransaction> WorkerTransactions::OnSeveralShards() {
   return all;
 }
 
+RangeUseReport WorkerTransactions::TakeUse() {
+  RangeUseReport all;
+  for (const RangeUseReport& part :
+       Ask<RangeUseReport>(workers_(), [](Worker& worker) { return worker.range_use().Take(); })) {
+    all.Add(part);
+  }
+  return all;
+}
+
 std::optional<MapsInUse> WorkerTransactions::Maps() {
   const std::vector<Worker*> workers = workers_();
   // Before there are workers, nothing is under way.

@@ -23,6 +23,7 @@ class WorkerTransactions final : public OpenTransactions {
 
   std::vector<OpenTransaction> OnSeveralShards() override;
   std::optional<MapsInUse> Maps() override;
+  RangeUseReport TakeUse() override;
   void CancelDeadlocked(uint64_t client_id, uint64_t began_us, std::string detail) override;
 
  private:

@@ -131,8 +131,9 @@ absl::StatusOr<Decision> Session::DecidePrepared(const PreparedText& prepared,
     const uint32_t begin = analysis.parts[0].statement->body_range.begin;
     while (!literals.empty() && literals.front().range.begin < begin) literals.remove_prefix(1);
   }
-  return host_.router().Decide(statement, {prepared.text, literals, parameters, Context().encoding},
-                               *hints);
+  const Values values{prepared.text, literals, parameters, Context().encoding};
+  SampleKey(statement, values);
+  return host_.router().Decide(statement, values, *hints);
 }
 
 absl::StatusOr<Decision> Session::DecideBind(const PreparedText& prepared,

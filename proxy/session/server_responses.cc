@@ -1,5 +1,6 @@
 // What servers answer: matched with what was asked, shown to the client or not, and remembered.
 
+#include "metrics/range_use.h"
 #include "proxy/session/session.h"
 #include "proxy/session/statement_kinds.h"
 #include "proxy/wire/error_response.h"
@@ -393,6 +394,11 @@ void Session::StartClock() {
   if (!transaction_.open()) transaction_started_us_ = statement_started_us_;
 }
 
+void Session::SampleKey(const Statement& statement, const Values& values) {
+  if (absl::HashOf(statement_started_us_, statements_done_) % RangeUse::kSampled != 0) return;
+  used_key_ = host_.router().FindUsedKey(statement, values);
+}
+
 void Session::CountStatement(Outcome outcome) {
   ++statements_done_;
   clock_runs_ = avoid_replicas_ = read_counted_ = false;
@@ -401,8 +407,13 @@ void Session::CountStatement(Outcome outcome) {
   const uint64_t took = now - statement_started_us_;
   const QueryKind kind = running_ ? KindOf(*running_) : QueryKind::kOther;
   host_.metrics().CountQuery(kind, outcome, took);
-  host_.Report(
-      *this, {.statement = running_.get(), .kind = kind, .outcome = outcome, .microseconds = took});
+  const std::optional<UsedKey> key = std::exchange(used_key_, std::nullopt);
+  const bool same_map = map_in_use_ == host_.router().map().epoch();
+  host_.Report(*this, {.statement = running_.get(),
+                       .kind = kind,
+                       .outcome = outcome,
+                       .microseconds = took,
+                       .key = key && same_map ? &*key : nullptr});
   if (!transaction_.open()) CountTransaction(now);
 }
 

@@ -503,6 +503,8 @@ class Session final : public ServerOwner, public PoolClient {
   bool WithinRow() const;
   void NoteTransactionStatus(Participant& participant, char status);
   void StartClock();
+  // Of some statements, notes the key that they use.
+  void SampleKey(const Statement& statement, const Values& values);
   void CountStatement(Outcome outcome);
   void CountTransaction(uint64_t now_us);
 
@@ -590,8 +592,9 @@ class Session final : public ServerOwner, public PoolClient {
   bool schema_wait_ = false;
   bool schema_changed_ = false;  // by the running statement
   bool closing_ = false;
-  bool within_row_ = false;  // of the active server
-  bool clock_runs_ = false;  // statement_started_us_ is of a statement that has not ended
+  bool within_row_ = false;          // of the active server
+  std::optional<UsedKey> used_key_;  // of the statement that runs, by the map that it began with
+  bool clock_runs_ = false;          // statement_started_us_ is of a statement that has not ended
   // Null but in rare moments; idle clients are many.
   std::unique_ptr<const SqlError> drain_;
   std::unique_ptr<const SqlError> prelude_error_;

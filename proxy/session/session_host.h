@@ -28,6 +28,7 @@ struct StatementReport {
   QueryKind kind = QueryKind::kOther;
   Outcome outcome = Outcome::kOk;
   uint64_t microseconds = 0;
+  const UsedKey* key = nullptr;  // of some statements; by the router's map
 };
 
 class SessionHost {

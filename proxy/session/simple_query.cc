@@ -97,6 +97,7 @@ bool Session::SendScriptWhole(std::string_view message, std::string_view text,
     const Values values{text, analysis.LiteralsOf(part), {}, Context().encoding};
     auto decision = host_.router().Decide(statement, values, *hints);
     if (!decision.ok()) return false;
+    SampleKey(statement, values);
     if (decision->route == Route::kSession || decision->route == Route::kAny) continue;
     if (decision->route != Route::kOne) return false;
     absl::Status held;
@@ -267,6 +268,7 @@ Session::Progress Session::RunUnit(const Unit& unit) {
   auto decision = hints.ok() ? host_.router().Decide(statement, unit.values, *hints)
                              : absl::StatusOr<Decision>(hints.status());
   if (!decision.ok()) return RefuseUnit(decision.status(), unit.final);
+  SampleKey(statement, unit.values);
   return RunDecided(unit, *decision);
 }
 

@@ -245,6 +245,21 @@ KeySet KeySet::Or(KeySet a, KeySet b) {
   return a;
 }
 
+std::vector<Operand> PointOf(const KeySet& keys, size_t columns) {
+  std::vector<Operand> point;
+  if (keys.boxes().size() != 1) return point;
+  const KeySet::Box& box = keys.boxes()[0];
+  for (size_t column = 0; column < columns; ++column) {
+    const auto found = std::find_if(box.begin(), box.end(), [&](const KeyCondition& condition) {
+      return condition.column == column && condition.op == KeyCondition::Op::kIn &&
+             condition.operands.size() == 1;
+    });
+    if (found == box.end()) return {};
+    point.push_back(found->operands[0]);
+  }
+  return point;
+}
+
 std::optional<ShardSet> Owners(const KeySet& keys, const Distribution& distribution,
                                const Values& values, bool standard_conforming_strings) {
   if (keys.is_all()) return distribution.AllOwners();

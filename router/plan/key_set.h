@@ -51,6 +51,9 @@ class KeySet {
   absl::InlinedVector<Box, 1> boxes_;
 };
 
+// The values of the one key that the set has, per column; empty where it may have others.
+std::vector<Operand> PointOf(const KeySet& keys, size_t columns);
+
 // The owners of all keys in `keys`; nullopt where the server will refuse one of the values, so that
 // any shard does. Precondition: distribution.ranges() is not empty.
 std::optional<ShardSet> Owners(const KeySet& keys, const Distribution& distribution,

@@ -11,23 +11,6 @@
 namespace meridian {
 namespace {
 
-// What every row's key is after the statement: its own values, and for columns that it does not set
-// what the conditions say. Empty: not known.
-std::vector<Operand> WholeKey(const KeySet& after, size_t columns) {
-  std::vector<Operand> key;
-  if (after.boxes().size() != 1) return key;
-  const KeySet::Box& box = after.boxes()[0];
-  for (size_t column = 0; column < columns; ++column) {
-    const auto found = std::find_if(box.begin(), box.end(), [&](const KeyCondition& condition) {
-      return condition.column == column && condition.op == KeyCondition::Op::kIn &&
-             condition.operands.size() == 1;
-    });
-    if (found == box.end()) return {};
-    key.push_back(found->operands[0]);
-  }
-  return key;
-}
-
 absl::Status RefuseMove(const std::string& why) {
   return Refused("this UPDATE moves rows to another shard, and " + why,
                  "Delete the rows and insert them anew, in one transaction.");
@@ -123,8 +106,10 @@ void PlanMove(const Query& query, const std::string& why_not_sum, const Planning
   std::string why = why_not_sum.empty() ? WhyRowsStay(query, planning, *program) : why_not_sum;
   std::vector<Operand> key;
   if (why.empty()) {
-    key = WholeKey(program->references.back().keys,
-                   query.references[*query.target].mapped->key_columns.size());
+    // What every row's key is after the statement: its own values, and for columns that it does not
+    // set what the conditions say.
+    key = PointOf(program->references.back().keys,
+                  query.references[*query.target].mapped->key_columns.size());
     if (key.empty()) why = "does not say what each column of their distribution key will be";
   }
   if (!why.empty()) {

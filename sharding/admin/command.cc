@@ -21,6 +21,7 @@ CommandRoom RoomOfShow(ShowSubject subject) {
     case ShowSubject::kMoves:
     case ShowSubject::kMoveHistory:
     case ShowSubject::kRebalancer:
+    case ShowSubject::kLoad:
       return CommandRoom::kCatalog;
     default:
       return CommandRoom::kProxy;

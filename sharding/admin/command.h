@@ -83,11 +83,13 @@ struct AlterMove {
 struct Rebalance {
   std::optional<std::string> distribution;  // absent: all
   bool dry_run = false;
+  bool by_load = false;  // else by bytes
 };
 // SET REBALANCER.
 struct SetRebalancer {
   enum class Mode { kOff, kDryRun, kOn };
   Mode mode = Mode::kOff;
+  RebalancerOptions options;
 };
 struct DrainShard {
   std::string shard;
@@ -129,6 +131,7 @@ enum class ShowSubject {
   kMoves,
   kMoveHistory,
   kRebalancer,
+  kLoad,
   kClients,
   kServers,
   kPools,

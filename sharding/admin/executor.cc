@@ -209,7 +209,8 @@ absl::StatusOr<AdminResult> Execution::Answer(const DirectMove& command) {
 absl::StatusOr<AdminResult> Execution::Answer(const SetRebalancer& command) {
   constexpr std::string_view kModes[] = {"off", "dry run", "on"};
   absl::Status set = store_.Use([&](PgConnection& catalog) {
-    return SetRebalancerMode(catalog, kModes[static_cast<size_t>(command.mode)]);
+    return StoreRebalancer(catalog, kModes[static_cast<size_t>(command.mode)],
+                                   command.options);
   });
   if (!set.ok()) return set;
   return AdminResult{{}, TagOf(command)};

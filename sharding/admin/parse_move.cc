@@ -1,51 +1,13 @@
 // MOVE KEY RANGE, and what is said to a move.
 #include <fmt/format.h>
 
-#include <charconv>
-
 #include "sharding/admin/syntax.h"
-#include "sharding/ascii.h"
 #include "sharding/sql_status.h"
 
 namespace meridian {
 namespace {
 
-struct Unit {
-  std::string_view name;
-  uint64_t size;
-};
-// As in postgresql.conf; a rate may say "/s".
-constexpr Unit kByteUnits[] = {
-    {"B", 1}, {"kB", uint64_t{1} << 10}, {"MB", uint64_t{1} << 20}, {"GB", uint64_t{1} << 30}};
-constexpr Unit kTimeUnits[] = {{"ms", 1}, {"s", 1'000}, {"min", 60'000}};
-
-// "20MB/s"; without a unit the first one is meant.
-std::optional<uint64_t> Measure(std::string_view text, absl::Span<const Unit> units) {
-  uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc()) return std::nullopt;
-  std::string_view unit = StripSpace(text.substr(static_cast<size_t>(end - text.data())));
-  if (unit.ends_with("/s")) unit.remove_suffix(2);
-  for (const Unit& known : units) {
-    if (unit != known.name && !(unit.empty() && &known == units.data())) continue;
-    if (number > (uint64_t{1} << 50) / known.size) return std::nullopt;
-    return number * known.size;
-  }
-  return std::nullopt;
-}
-
-std::optional<uint64_t> TakeMeasure(Cursor& cursor, absl::Span<const Unit> units,
-                                    std::string_view example) {
-  const int position = cursor.PositionHere();
-  const BoundLiteral literal = cursor.TakeLiteral();
-  const auto value = Measure(StripSpace(literal.text), units);
-  if (!value && cursor.status().ok()) {
-    cursor.FailAt(position, SqlStatus(sqlstate::kInvalidParameterValue,
-                                      fmt::format("\"{}\" is no such value", literal.text),
-                                      fmt::format("Write it like {}.", example)));
-  }
-  return value;
-}
+constexpr MeasureUnit kTimeUnits[] = {{"ms", 1}, {"s", 1'000}, {"min", 60'000}};
 
 bool TakeSwitch(Cursor& cursor) {
   for (const auto* const on : {"on", "true"}) {

@@ -59,11 +59,44 @@ constexpr Shown kRebalancerColumns[] = {
     {"looked_at", type_oid::kTimestamptz, "looked_at"},
     {"looked_by", type_oid::kText, "looked_by"},
     {"decision", type_oid::kText, "decision"},
+    {"measure", type_oid::kText, "measure"},
+    {"threshold", type_oid::kInt4, "threshold"},
+    {"window", type_oid::kText,
+     "to_char(window_from, 'HH24:MI') || '-' || to_char(window_to, 'HH24:MI')"},
+    {"max_rate", type_oid::kInt8, "max_rate"},
 };
+
+// What all proxies have told in the last seconds.
+constexpr Shown kLoadColumns[] = {
+    {"key_range", type_oid::kText, "k.range"},
+    {"distribution", type_oid::kText, "k.distribution"},
+    {"shard", type_oid::kText, "k.owner"},
+    {"statements_per_s", type_oid::kFloat8,
+     "round(coalesce(sum(l.statements_per_s), 0)::numeric, 1)"},
+    {"busy_ms_per_s", type_oid::kFloat8,
+     "round(coalesce(sum(l.busy_us_per_s), 0)::numeric / 1000, 1)"},
+};
+constexpr std::string_view kLoadSource =
+    "key_ranges k LEFT JOIN range_load l ON l.range = k.range AND l.at > now() - interval '20 s'"
+    " GROUP BY k.range, k.distribution, k.owner, k.lower ORDER BY sum(l.busy_us_per_s) DESC NULLS LAST, k.range";
 
 absl::Span<const Shown> ColumnsOf(ShowSubject subject) {
   if (subject == ShowSubject::kRebalancer) return kRebalancerColumns;
+  if (subject == ShowSubject::kLoad) return kLoadColumns;
   return kMoveColumns;
+}
+
+std::string SourceOf(const Show& show) {
+  if (show.subject == ShowSubject::kRebalancer) return "rebalancer";
+  if (show.subject == ShowSubject::kLoad) return std::string(kLoadSource);
+  // One move is shown whether it has ended or not.
+  std::string condition;
+  if (show.move) {
+    condition = fmt::format(" WHERE move = {}", *show.move);
+  } else if (show.subject == ShowSubject::kMoves) {
+    condition = " WHERE ended_at IS NULL";
+  }
+  return "moves" + condition + " ORDER BY moves.move";
 }
 
 }  // namespace
@@ -82,15 +115,9 @@ absl::StatusOr<AdminResult> ShowMoves(const Show& show, CatalogStore& store) {
   for (const Shown& shown : ColumnsOf(show.subject)) {
     list += fmt::format("{}({})::text", list.empty() ? "" : ", ", shown.sql);
   }
-  // One move is shown whether it has ended or not.
-  const bool open_only = show.subject == ShowSubject::kMoves && !show.move;
-  std::string from = "moves";
-  if (open_only) from += " WHERE ended_at IS NULL";
-  if (show.move) from += fmt::format(" WHERE move = {}", *show.move);
-  from = show.subject == ShowSubject::kRebalancer ? "rebalancer" : from + " ORDER BY moves.move";
   AdminTable table{MoveColumns(show.subject), {}};
   absl::Status read = store.Use([&](PgConnection& catalog) -> absl::Status {
-    auto moves = catalog.Query(fmt::format("SELECT {} FROM {}", list, from));
+    auto moves = catalog.Query(fmt::format("SELECT {} FROM {}", list, SourceOf(show)));
     if (!moves.ok()) return moves.status();
     table.rows.clear();
     for (size_t r = 0; r < moves->rows(); ++r) {

@@ -1,4 +1,5 @@
-// SHOW MOVES, SHOW MOVE n, SHOW MOVE HISTORY and SHOW REBALANCER. Blocking: they ask the catalog.
+// SHOW MOVES, SHOW MOVE n, SHOW MOVE HISTORY, SHOW REBALANCER and SHOW LOAD. Blocking: they ask the
+// catalog.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -16,7 +17,7 @@ std::vector<AdminColumn> MoveColumns(ShowSubject subject);
 // Of the answer to MOVE KEY RANGE.
 std::vector<AdminColumn> NewMoveColumns();
 
-// Precondition: the subject is kMoves, kMoveHistory or kRebalancer.
+// Precondition: the subject is kMoves, kMoveHistory, kRebalancer or kLoad.
 absl::StatusOr<AdminResult> ShowMoves(const Show& show, CatalogStore& store);
 
 }  // namespace meridian

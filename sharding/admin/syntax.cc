@@ -40,10 +40,12 @@ constexpr CommandSyntax kCommands[] = {
      "Ends a reversible move: the shard that the range came from is cleaned.", ParseFinishMove},
     {"ALTER MOVE", "ALTER MOVE number SET (option [, ...])",
      "Changes the options of a move: those of MOVE KEY RANGE, but not reversible.", ParseAlterMove},
-    {"REBALANCE", "REBALANCE [DISTRIBUTION name] [DRY RUN]",
-     "Moves key ranges so that the shards have alike many bytes; splits what is too large.",
+    {"REBALANCE", "REBALANCE [DISTRIBUTION name] [DRY RUN] [BY {BYTES | LOAD}]",
+     "Moves key ranges so that the shards have alike many bytes, or alike much to do; splits what "
+     "is too much.",
      ParseRebalance},
-    {"SET REBALANCER", "SET REBALANCER {ON | OFF | DRY RUN}",
+    {"SET REBALANCER",
+     "SET REBALANCER {ON | OFF | DRY RUN} [BY {BYTES | LOAD}] [WITH (option [, ...])]",
      "Has the proxies do by themselves what REBALANCE would, or only say it (SHOW REBALANCER).",
      ParseSetRebalancer},
     {"DRAIN SHARD", "DRAIN SHARD shard [DRY RUN]",
@@ -65,7 +67,7 @@ constexpr CommandSyntax kCommands[] = {
     {"SHOW",
      "SHOW {SHARDS | NODES | REPLICATION | DISTRIBUTIONS | KEY RANGES | TABLES | MOVES | MOVE "
      "number "
-     "| MOVE HISTORY | REBALANCER | CLIENTS | SERVERS | POOLS | STATS | LISTS | "
+     "| MOVE HISTORY | REBALANCER | LOAD | CLIENTS | SERVERS | POOLS | STATS | LISTS | "
      "DATABASES | TRANSACTIONS | SETTINGS | EPOCH | VERSION | HELP} [WHERE column = value [AND "
      "...]]",
      "Shows the shard map, the proxy's sessions, or its figures.", ParseShow},
@@ -89,6 +91,7 @@ constexpr SubjectName kSubjects[] = {
     {"MOVES", ShowSubject::kMoves},
     {"MOVE HISTORY", ShowSubject::kMoveHistory},
     {"REBALANCER", ShowSubject::kRebalancer},
+    {"LOAD", ShowSubject::kLoad},
     {"CLIENTS", ShowSubject::kClients},
     {"SERVERS", ShowSubject::kServers},
     {"POOLS", ShowSubject::kPools},

@@ -32,6 +32,17 @@ struct SubjectName {
 absl::Span<const SubjectName> ShowSubjects();
 std::string_view NameOf(ShowSubject subject);
 
+// Values of options. As in postgresql.conf, a number with a unit: "20MB", "2s", "20%"; without one
+// the first of `units` is meant. `example`: for the error.
+struct MeasureUnit {
+  std::string_view name;
+  uint64_t size;
+};
+inline constexpr MeasureUnit kByteUnits[] = {
+    {"B", 1}, {"kB", uint64_t{1} << 10}, {"MB", uint64_t{1} << 20}, {"GB", uint64_t{1} << 30}};
+std::optional<uint64_t> TakeMeasure(Cursor& cursor, absl::Span<const MeasureUnit> units,
+                                    std::string_view example);
+
 // The parse functions, one file per group.
 Command ParseCreateShard(Cursor& cursor);
 Command ParseAlterShard(Cursor& cursor);

@@ -138,10 +138,30 @@ absl::Status ChangeMove(PgConnection& catalog, uint64_t id, const MoveChange& ch
   return set->affected() == 1 ? absl::OkStatus() : WhyNot(catalog, id, std::nullopt);
 }
 
-absl::Status SetRebalancerMode(PgConnection& catalog, std::string_view mode) {
+absl::Status StoreRebalancer(PgConnection& catalog, std::string_view mode,
+                           const RebalancerOptions& options) {
+  const auto number = [](const std::optional<uint64_t>& value) -> PgParameter {
+    if (!value) return std::nullopt;
+    return std::to_string(*value);
+  };
+  PgParameter measure, from, to;
+  if (options.by_load) measure = *options.by_load ? "load" : "bytes";
+  if (options.window) from = options.window->first;
+  if (options.window) to = options.window->second;
   return catalog
-      .Query("UPDATE rebalancer SET mode = $1, looked_at = NULL, decision = NULL",
-             {{std::string(mode)}})
+      .Query(
+          "UPDATE rebalancer SET mode = $1, looked_at = NULL, decision = NULL,"
+          " measure = coalesce($2, measure), threshold = coalesce($3::integer, threshold),"
+          " max_rate = coalesce($4::bigint, max_rate),"
+          " window_from = CASE WHEN $5::text IS NULL THEN window_from ELSE nullif($5, '')::time "
+          "END,"
+          " window_to = CASE WHEN $6::text IS NULL THEN window_to ELSE nullif($6, '')::time END",
+          {{std::string(mode)},
+           measure,
+           number(options.threshold),
+           number(options.max_rate),
+           from,
+           to})
       .status();
 }
 

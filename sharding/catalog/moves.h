@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "sharding/catalog/pg_connection.h"
@@ -75,8 +76,16 @@ absl::StatusOr<uint64_t> AddMove(PgConnection& catalog, const MoveRequest& reque
 // 42704: there is no such move; 55000: it is not in a phase for that.
 absl::Status SetMoveWish(PgConnection& catalog, uint64_t id, MoveWish wish);
 absl::Status ChangeMove(PgConnection& catalog, uint64_t id, const MoveChange& change);
-// What SET REBALANCER says: "off", "dry run", "on".
-absl::Status SetRebalancerMode(PgConnection& catalog, std::string_view mode);
+// What SET REBALANCER says: the mode is "off", "dry run" or "on"; options that are not given stay.
+struct RebalancerOptions {
+  std::optional<bool> by_load;
+  std::optional<uint64_t> threshold;  // percent
+  std::optional<uint64_t> max_rate;   // bytes per second; 0: no limit
+  // "22:00", UTC; both empty: always.
+  std::optional<std::pair<std::string, std::string>> window;
+};
+absl::Status StoreRebalancer(PgConnection& catalog, std::string_view mode,
+                           const RebalancerOptions& options);
 // Those that have not ended, in the order in which they were asked for.
 absl::StatusOr<std::vector<MoveRecord>> OpenMoves(PgConnection& catalog);
 

@@ -5,6 +5,7 @@
 
 #include <map>
 
+#include "rebalance/range_loads.h"
 #include "sharding/sql_status.h"
 
 namespace meridian {
@@ -44,6 +45,46 @@ TEST(BalancePolicy, LeavesAloneWhatIsAlike) {
       IsEmpty());
   // It would only change places.
   EXPECT_THAT(ProposeBalance({{"d", "a", "s1", 100 * kMb}}, {"s1", "s2"}, {"a"}), IsEmpty());
+}
+
+TEST(BalancePolicy, ByLoadWithAThreshold) {
+  const std::vector<RangeLoad> ranges{{"d", "a", "s1", 300'000}, {"d", "b", "s1", 250'000}};
+  const auto moves = ProposeBalance(ranges, {"s1", "s2"}, {"a", "b"}, {Measure::kLoad, 0.2});
+  EXPECT_THAT(Texts(moves), ElementsAre("move b s2"));
+  EXPECT_EQ(moves[0].reason, "s1 has 550 ms/s, s2 has 0 ms/s");
+  EXPECT_THAT(ProposeBalance(ranges, {"s1", "s2"}, {"a", "b"}, {Measure::kLoad, 3.0}), IsEmpty());
+  // Hardly any work is not worth it, many bytes would be.
+  const std::vector<RangeLoad> idle{{"d", "a", "s1", 9'000}, {"d", "b", "s1", 9'000}};
+  EXPECT_THAT(ProposeBalance(idle, {"s1", "s2"}, {"a", "b"}, {Measure::kLoad, 0.2}), IsEmpty());
+}
+
+// Where the middle is known by a sample, the halves are not cut again before they are measured.
+TEST(BalancePolicy, SplitsAtTheMiddleOnce) {
+  const KeyBound middle{{KeyValue(int64_t{7})}};
+  const auto proposals =
+      ProposeBalance({{"d", "a", "s1", 400 * kMb, true, middle}}, {"s1", "s2", "s3", "s4"}, {"a"});
+  EXPECT_THAT(Texts(proposals), ElementsAre("split a a_2", "move a s2"));
+  ASSERT_TRUE(proposals[0].at.has_value());
+  EXPECT_EQ(proposals[0].at->values[0], KeyValue(int64_t{7}));
+}
+
+std::string Middle(const std::vector<std::vector<int64_t>>& keys) {
+  std::vector<KeyTuple> tuples;
+  for (const auto& key : keys) tuples.emplace_back(key.begin(), key.end());
+  const auto middle = MiddleOfKeys(std::move(tuples));
+  if (!middle) return "-";
+  std::string text;
+  for (const KeyValue& value : middle->values) text += FormatKey(KeyType::kBigint, value) + " ";
+  return text;
+}
+
+TEST(MiddleOfKeys, DividesWhatIsUsed) {
+  EXPECT_EQ(Middle({}), "-");
+  EXPECT_EQ(Middle({{5}, {5}, {5}}), "-");
+  EXPECT_EQ(Middle({{9}, {1}, {5}, {3}}), "5 ");
+  EXPECT_EQ(Middle({{1}, {1}, {1}, {8}}), "8 ");  // the first is hot: it stays alone below
+  EXPECT_EQ(Middle({{1, 4}, {2, 1}, {2, 3}, {3, 1}}), "2 ");
+  EXPECT_EQ(Middle({{2, 4}, {2, 1}, {2, 3}, {2, 9}}), "2 4 ");
 }
 
 TEST(BalancePolicy, FillsANewShard) {
@@ -93,8 +134,8 @@ TEST(BalancePolicy, OnceIsEnough) {
       if (proposal.kind == Proposal::Kind::kSplit) {
         RangeLoad upper = range;
         upper.range = proposal.to;
-        upper.bytes = range.bytes / 2;
-        range.bytes -= upper.bytes;
+        upper.weight = range.weight / 2;
+        range.weight -= upper.weight;
         ASSERT_TRUE(after.emplace(upper.range, upper).second);
       } else {
         range.owner = proposal.to;
@@ -105,13 +146,13 @@ TEST(BalancePolicy, OnceIsEnough) {
     for (const std::string& shard : shards) loads[shard] = 0;
     uint64_t total = 0;
     for (const auto& [name, range] : after) {
-      loads[range.owner] += range.bytes;
-      total += range.bytes;
+      loads[range.owner] += range.weight;
+      total += range.weight;
     }
     const auto [least, most] = std::minmax_element(
         loads.begin(), loads.end(), [](auto& a, auto& b) { return a.second < b.second; });
     EXPECT_LE(static_cast<double>(most->second - least->second),
-              2 * kBalanceSlack * static_cast<double>(total / shards.size()))
+              2 * BalanceOptions{}.slack * static_cast<double>(total / shards.size()))
         << seed;
   }
 }

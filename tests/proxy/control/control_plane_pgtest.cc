@@ -43,6 +43,7 @@ class NoTransactions : public OpenTransactions {
  public:
   std::vector<OpenTransaction> OnSeveralShards() override { return {}; }
   std::optional<MapsInUse> Maps() override { return std::nullopt; }
+  RangeUseReport TakeUse() override { return {}; }
   void CancelDeadlocked(uint64_t, uint64_t, std::string) override {}
 };
 
