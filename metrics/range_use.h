@@ -34,7 +34,7 @@ struct RangeUseReport {
 class RangeUse {
  public:
   // One statement of so many is looked at.
-  static constexpr uint64_t kSampled = 16;
+  static constexpr uint64_t kSampled = 8;
   // Ranges beyond are not counted until the next report.
   static constexpr size_t kRangesMax = 4096;
 

@@ -229,6 +229,9 @@ absl::Status MoveRun::Copying() {
   pulse_bytes_ = 0;
   absl::Status waits = journal_.NoteWait("transactions that run on the source");
   if (!waits.ok()) return waits;
+  const auto clients = Latencies();
+  if (!clients.ok()) return clients.status();
+  if (!clients->empty()) throttle_.BeginSlowly();
   copying_ = true;
   absl::Status copied = slice_->Copy([&](size_t bytes) { return OnBytes(bytes); });
   copying_ = false;
@@ -637,18 +640,26 @@ absl::Status MoveRun::Pulse() {
     pulse_bytes_ = *progress_.bytes_copied;
     auto pressures = slice_->Pressures(journal_.move().request.options.max_replica_lag);
     if (!pressures.ok()) return pressures.status();
-    absl::Status asked = store_.Use([&](PgConnection& catalog) -> absl::Status {
-      auto found = LatencyPressure(catalog, journal_.move().id, latency_seen_);
-      if (found.ok()) pressures->insert(pressures->end(), found->begin(), found->end());
-      return found.status();
-    });
-    if (!asked.ok()) return asked;
+    const auto clients = Latencies();
+    if (!clients.ok()) return clients.status();
+    pressures->insert(pressures->end(), clients->begin(), clients->end());
     throttle_.Adapt(*pressures, NowUs());
     progress_.throttled_by = throttle_.reason();
   }
   pulse_ = now;
   if (absl::Status told = TellLag(); !told.ok()) return told;
   return CheckWish();
+}
+
+absl::StatusOr<std::vector<Pressure>> MoveRun::Latencies() {
+  std::vector<Pressure> latencies;
+  absl::Status asked = store_.Use([&](PgConnection& catalog) -> absl::Status {
+    auto found = LatencyPressure(catalog, journal_.move().id, latency_seen_);
+    if (found.ok()) latencies = *std::move(found);
+    return found.status();
+  });
+  if (!asked.ok()) return asked;
+  return latencies;
 }
 
 absl::Status MoveRun::TellLag() {

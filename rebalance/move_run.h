@@ -95,6 +95,7 @@ class MoveRun {
   // The same, at most every half second; tells how far the move is.
   absl::Status Pulse();
   absl::Status TellLag();
+  absl::StatusOr<std::vector<Pressure>> Latencies();
   void SetLag(uint64_t bytes);
   absl::Status OnBytes(size_t bytes);
   void CountChanges();

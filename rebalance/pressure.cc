@@ -13,10 +13,10 @@ constexpr double kBacklogMax = 256.0 * (1 << 20);
 // Of what a slot may keep.
 constexpr double kSlotShare = 0.5;
 // What latency may become, as a multiple of what it was; and what always may come on top.
-constexpr double kLatencyFactor = 1.5;
-constexpr double kLatencySlackUs = 500;
+constexpr double kLatencyFactor = 1.25;
+constexpr double kLatencySlackUs = 100;
 // Fewer say nothing.
-constexpr int kSamplesMin = 10;
+constexpr int kSamplesMin = 20;
 
 double Number(const PgResult& result, size_t column) {
   return std::strtod(result.Text(0, column).c_str(), nullptr);
@@ -27,7 +27,7 @@ double Number(const PgResult& result, size_t column) {
 absl::Status NoteLatencyBefore(PgConnection& catalog, uint64_t move) {
   const auto now = [](const char* column) {
     return fmt::format(
-        "(SELECT max(p95_us) FROM shard_latency WHERE shard = {} AND samples >= {} AND at > now() -"
+        "(SELECT max(p99_us) FROM shard_latency WHERE shard = {} AND samples >= {} AND at > now() -"
         " interval '5 s')",
         column, kSamplesMin);
   };
@@ -42,7 +42,7 @@ absl::Status NoteLatencyBefore(PgConnection& catalog, uint64_t move) {
 absl::StatusOr<std::vector<Pressure>> LatencyPressure(PgConnection& catalog, uint64_t move,
                                                       std::string& seen) {
   auto rows = catalog.Query(
-      fmt::format("SELECT max(l.p95_us), max(s.latency_us), s.shard, max(l.at) FROM moves m,"
+      fmt::format("SELECT max(l.p99_us), max(s.latency_us), s.shard, max(l.at) FROM moves m,"
                   " LATERAL (VALUES (m.source, m.source_latency_us), (m.target, "
                   "m.target_latency_us)) s (shard, latency_us) JOIN shard_latency l ON l.shard ="
                   " s.shard WHERE m.move = $1 AND s.latency_us IS NOT NULL AND l.samples >= {} AND"

@@ -1,13 +1,14 @@
 #include "rebalance/throttle.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace meridian {
 namespace {
 
 constexpr double kDecrease = 0.5;
-constexpr double kSlack = 4;                // a limit so many times what is sent holds nothing back
-constexpr double kIncreasePerSecond = 0.1;  // of itself
+constexpr double kSlack = 4;  // a limit so many times what is sent holds nothing back
+constexpr double kIncreasePerSecond = 0.05;  // of itself
 
 }  // namespace
 
@@ -19,6 +20,12 @@ std::optional<uint64_t> Throttle::rate() const {
     rate = rate ? std::min(*rate, adaptive) : adaptive;
   }
   return rate;
+}
+
+void Throttle::BeginSlowly() {
+  adaptive_ = kRateFirst;
+  beginning_ = true;
+  reason_ = kBeginning;
 }
 
 uint64_t Throttle::Take(size_t bytes, uint64_t now_us) {
@@ -43,11 +50,17 @@ void Throttle::Adapt(const std::vector<Pressure>& pressures, uint64_t now_us) {
     const double from = adaptive_ ? std::min(*adaptive_, std::max(measured, 1.0)) : measured;
     adaptive_ = std::max(static_cast<double>(kRateMin), from * kDecrease);
     reason_ = pressing->what;
+    beginning_ = false;
     return;
   }
+  if (seconds == 0) return;  // nothing was measured
   if (adaptive_) {
-    *adaptive_ += std::max(static_cast<double>(kRateMin), *adaptive_ * kIncreasePerSecond) *
-                  std::clamp(seconds, 0.0, 10.0);
+    if (beginning_) {
+      *adaptive_ *= std::exp2(std::clamp(seconds, 0.0, 1.0));
+    } else {
+      *adaptive_ += std::max(static_cast<double>(kRateMin), *adaptive_ * kIncreasePerSecond) *
+                    std::clamp(seconds, 0.0, 10.0);
+    }
     const bool holds_back = *adaptive_ < measured * kSlack;
     if (!holds_back || (max_rate_ != 0 && *adaptive_ >= static_cast<double>(max_rate_))) {
       adaptive_.reset();

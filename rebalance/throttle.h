@@ -29,6 +29,11 @@ class Throttle {
       : max_rate_(max_rate), reason_(max_rate == 0 ? "" : kMaxRate) {}
   void set_max_rate(uint64_t max_rate) { max_rate_ = max_rate; }
 
+  // There is somebody whom the move could hurt: it begins slowly, and doubles its rate each second
+  // until something presses or nothing holds it back.
+  static constexpr uint64_t kRateFirst = 4 << 20;
+  void BeginSlowly();
+
   // Takes the bytes, which are sent in any case, and gives how long to wait before the next:
   // microseconds.
   uint64_t Take(size_t bytes, uint64_t now_us);
@@ -37,8 +42,9 @@ class Throttle {
 
   // The rate that holds; nullopt: none.
   std::optional<uint64_t> rate() const;
-  // Why it holds: kMaxRate, or what presses; empty: no limit holds.
+  // Why it holds: kMaxRate, kBeginning, or what presses; empty: no limit holds.
   static constexpr char kMaxRate[] = "max_rate";
+  static constexpr char kBeginning[] = "slow start";
   const std::string& reason() const { return reason_; }
 
  private:
@@ -47,6 +53,7 @@ class Throttle {
 
   uint64_t max_rate_;
   std::optional<double> adaptive_;  // nullopt: nothing presses
+  bool beginning_ = false;          // nothing has pressed since BeginSlowly
   std::string reason_;
   uint64_t free_at_us_ = 0;  // when all that was taken will have been sent at the rate
   uint64_t counted_from_us_ = 0;

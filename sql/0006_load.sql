@@ -15,7 +15,7 @@ CREATE TABLE shard_latency (
   proxy text REFERENCES proxies ON DELETE CASCADE,
   shard text,
   samples bigint NOT NULL,
-  p95_us bigint NOT NULL,
+  p99_us bigint NOT NULL,
   at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (proxy, shard)
 );

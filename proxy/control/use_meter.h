@@ -15,7 +15,7 @@ class UseMeter {
  public:
   struct Latency {
     uint64_t samples = 0;
-    uint64_t p95_us = 0;
+    uint64_t p99_us = 0;
   };
   struct Load {
     double statements_per_s = 0;

@@ -19,19 +19,19 @@ absl::Status UseReporter::Tell(PgConnection& catalog) {
 }
 
 absl::Status UseReporter::TellLatencies(PgConnection& catalog) const {
-  std::vector<std::string> shards, samples, p95;
+  std::vector<std::string> shards, samples, p99;
   for (const auto& [shard, latency] : meter_.Latencies()) {
     shards.push_back(shard);
     samples.push_back(std::to_string(latency.samples));
-    p95.push_back(std::to_string(latency.p95_us));
+    p99.push_back(std::to_string(latency.p99_us));
   }
   if (shards.empty()) return absl::OkStatus();
   return catalog
       .Query(
-          "INSERT INTO shard_latency (proxy, shard, samples, p95_us) SELECT $1, * FROM"
+          "INSERT INTO shard_latency (proxy, shard, samples, p99_us) SELECT $1, * FROM"
           " unnest($2::text[], $3::bigint[], $4::bigint[]) ON CONFLICT (proxy, shard) DO UPDATE"
-          " SET samples = EXCLUDED.samples, p95_us = EXCLUDED.p95_us, at = now()",
-          {{proxy_}, {FormatTextArray(shards)}, {FormatTextArray(samples)}, {FormatTextArray(p95)}})
+          " SET samples = EXCLUDED.samples, p99_us = EXCLUDED.p99_us, at = now()",
+          {{proxy_}, {FormatTextArray(shards)}, {FormatTextArray(samples)}, {FormatTextArray(p99)}})
       .status();
 }
 

@@ -209,8 +209,7 @@ absl::StatusOr<AdminResult> Execution::Answer(const DirectMove& command) {
 absl::StatusOr<AdminResult> Execution::Answer(const SetRebalancer& command) {
   constexpr std::string_view kModes[] = {"off", "dry run", "on"};
   absl::Status set = store_.Use([&](PgConnection& catalog) {
-    return StoreRebalancer(catalog, kModes[static_cast<size_t>(command.mode)],
-                                   command.options);
+    return StoreRebalancer(catalog, kModes[static_cast<size_t>(command.mode)], command.options);
   });
   if (!set.ok()) return set;
   return AdminResult{{}, TagOf(command)};

@@ -78,7 +78,8 @@ constexpr Shown kLoadColumns[] = {
 };
 constexpr std::string_view kLoadSource =
     "key_ranges k LEFT JOIN range_load l ON l.range = k.range AND l.at > now() - interval '20 s'"
-    " GROUP BY k.range, k.distribution, k.owner, k.lower ORDER BY sum(l.busy_us_per_s) DESC NULLS LAST, k.range";
+    " GROUP BY k.range, k.distribution, k.owner, k.lower ORDER BY sum(l.busy_us_per_s) DESC NULLS "
+    "LAST, k.range";
 
 absl::Span<const Shown> ColumnsOf(ShowSubject subject) {
   if (subject == ShowSubject::kRebalancer) return kRebalancerColumns;

@@ -139,7 +139,7 @@ absl::Status ChangeMove(PgConnection& catalog, uint64_t id, const MoveChange& ch
 }
 
 absl::Status StoreRebalancer(PgConnection& catalog, std::string_view mode,
-                           const RebalancerOptions& options) {
+                             const RebalancerOptions& options) {
   const auto number = [](const std::optional<uint64_t>& value) -> PgParameter {
     if (!value) return std::nullopt;
     return std::to_string(*value);

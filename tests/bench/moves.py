@@ -3,7 +3,8 @@
 
 `--copy`: the throughput of a move's copy, beside a bare COPY | COPY between the same two servers, and how near it
 comes to a max_rate. `--pauses`: ranges move to and fro beside writers of about 2,000 rows a second; the pause
-of each cut-over as the mover has it, and what the slowest writes took."""
+of each cut-over as the mover has it, and what the slowest writes took. `--latency`: the quantiles of statements
+before a move, and while the copy of 6,000,000 rows gives way to them."""
 
 import argparse
 import pathlib
@@ -17,6 +18,7 @@ sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1]),
                 str(pathlib.Path(__file__).resolve().parents[1] / "integration")]
 
 import moves  # noqa: E402
+import programs  # noqa: E402
 from cluster.cluster import Cluster  # noqa: E402
 
 SERVERS = {"max_replication_slots": 10, "max_wal_senders": 10, "max_wal_size": "4GB", "shared_buffers": "512MB"}
@@ -126,15 +128,61 @@ def pauses(count: int):
     cluster.close()
 
 
+def latency():
+    """pgbench is the client: one that takes little of the processors."""
+    rows = 6 * ROWS
+    cluster = make(rows)
+    directory = cluster.directory.make("latency")
+    script = directory / "latency.sql"
+    script.write_text(f"\\set k random(0, {rows - 1})\n\\set c random(1, 4)\n\\if :c = 1\nUPDATE t SET v = v + 1 WHERE k ="
+                      " :k;\n\\else\nSELECT v FROM t WHERE k = :k;\n\\endif\n")
+
+    def pgbench(seconds: int, name: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            ["pgbench", "-n", "-c", "8", "-R", "1000",
+             "-T", str(seconds), "-M", "prepared", "-f", str(script), "-l", "--log-prefix", str(directory / name),
+             cluster.database], stdout=subprocess.DEVNULL, env=programs.environment(cluster.proxy.port))
+
+    def quantiles(name: str, begin: float = 0, end: float = 1e12) -> str:
+        seen = []
+        for log in directory.glob(name + ".*"):
+            for line in log.read_text().splitlines():
+                fields = line.split()
+                if begin <= float(fields[4]) < end:
+                    seen.append((int(fields[2]) - int(fields[6])) / 1000)  # without waiting for its turn
+        seen.sort()
+        return ", ".join(f"p{q:g} {seen[int(q / 100 * len(seen))]:.2f} ms" for q in (50, 95, 99))
+    pgbench(30, "before").wait()
+    print("before:", quantiles("before"))
+    running = pgbench(60, "beside")
+    time.sleep(4)
+    reasons = {}
+    move = moves.ask(cluster, "low", "s2", "verify off, slice_size 0")
+    moves.wait_for_phase(cluster, move, "copying")
+    began = time.time()
+    while (row := moves.show(cluster, move))["phase"] == "copying" and running.poll() is None:
+        reasons[row["throttled_by"]] = reasons.get(row["throttled_by"], 0) + 1
+        time.sleep(0.5)
+    ended = time.time()
+    running.wait()
+    print(f"while {row['bytes_copied'] >> 20} MB are copied in {ended - began:.0f} s:",
+          quantiles("beside", began, ended))
+    print("throttled by:", {reason: f"{100 * n // sum(reasons.values())} %" for reason, n in reasons.items()})
+    cluster.close()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--copy", action="store_true")
     parser.add_argument("--pauses", type=int, metavar="CUTOVERS", default=0)
+    parser.add_argument("--latency", action="store_true")
     arguments = parser.parse_args()
     if arguments.copy:
         copies()
     if arguments.pauses:
         pauses(arguments.pauses)
+    if arguments.latency:
+        latency()
 
 
 if __name__ == "__main__":

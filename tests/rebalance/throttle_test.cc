@@ -36,6 +36,37 @@ TEST(Throttle, KeepsTheRate) {
   }
 }
 
+// Twice as fast each second, until what is sent is held back no more, or something presses.
+TEST(Throttle, BeginsSlowlyWhereSomebodyCouldBeHurt) {
+  Throttle throttle(0);
+  uint64_t now = kSecond;
+  throttle.BeginSlowly();
+  throttle.Adapt({}, now);
+  double last = 0;
+  for (int second = 0; second < 4; ++second) {
+    const double rate = RateOver(throttle, &now, 1);
+    EXPECT_NEAR(rate / (second > 0 ? last : rate / 2), 2, 0.3) << second;
+    EXPECT_EQ(throttle.reason(), "slow start");
+    last = rate;
+    throttle.Adapt({}, now);
+  }
+  RateOver(throttle, &now, 1);
+  throttle.Adapt({{"latency", 2, 1}}, now);
+  EXPECT_EQ(throttle.reason(), "latency");
+  const double after = RateOver(throttle, &now, 1);
+  throttle.Adapt({}, now);
+  EXPECT_LT(RateOver(throttle, &now, 1), 1.2 * after + 2.0 * Throttle::kRateMin);
+
+  Throttle free(0);
+  free.BeginSlowly();
+  free.Adapt({}, now);
+  for (int second = 0; second < 10; ++second) {  // never more than 1 MiB per second is sent
+    for (int i = 0; i < 10; ++i) free.Take(kMiB / 10, now += kSecond / 10);
+    free.Adapt({}, now);
+  }
+  EXPECT_EQ(free.rate(), std::nullopt);
+}
+
 TEST(Throttle, APauseIsNotMadeUpFor) {
   Throttle throttle(kMiB);
   uint64_t now = kSecond;
