@@ -85,7 +85,7 @@ struct RebalancerOptions {
   std::optional<std::pair<std::string, std::string>> window;
 };
 absl::Status StoreRebalancer(PgConnection& catalog, std::string_view mode,
-                           const RebalancerOptions& options);
+                             const RebalancerOptions& options);
 // Those that have not ended, in the order in which they were asked for.
 absl::StatusOr<std::vector<MoveRecord>> OpenMoves(PgConnection& catalog);
 
