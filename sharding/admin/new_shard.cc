@@ -4,6 +4,7 @@
 #include <set>
 
 #include "sharding/admin/reference_copy.h"
+#include "sharding/admin/role_copy.h"
 #include "sharding/catalog/shard_support.h"
 
 namespace meridian {
@@ -43,6 +44,8 @@ absl::Status PrepareNewShard(const ShardAccess& access, const ShardMap& planned,
                              WorkShards& shards) {
   absl::Status support = EnsureShardSupport(shards.back().connection());
   if (!support.ok()) return support;
+  absl::Status roles = CopyRoles(shards.front().connection(), shards.back().connection());
+  if (!roles.ok()) return roles;
   auto order = InForeignKeyOrder(planned, shards.front());
   if (!order.ok()) return order.status();
   std::map<TableName, TableDefinition> definitions;

@@ -62,6 +62,35 @@ def sizes(cluster) -> dict:
             for shard in cluster.shards}
 
 
+ROLES = """SELECT rolname, rolcreatedb, rolcanlogin, rolconnlimit, rolpassword, rolvaliduntil,
+ (SELECT string_agg(m.roleid::regrole::text || m.admin_option, ',') FROM pg_auth_members m WHERE m.member = a.oid),
+ (SELECT string_agg(s.setconfig::text || (s.setdatabase = 0), ',' ORDER BY s.setdatabase) FROM pg_db_role_setting s
+  WHERE s.setrole = a.oid)
+ FROM pg_authid a WHERE rolname IN ('newcomer', 'Odd team', 'settled') ORDER BY 1"""
+
+
+def test_a_new_shard_has_the_roles(cluster):
+    """With everything that makes them the same; a role that is there is left as it is."""
+    first, third = cluster.shards[0], cluster.third
+    for shard in cluster.shards:
+        for sql in ('CREATE ROLE "Odd team" NOLOGIN CREATEDB', "CREATE ROLE settled CONNECTION LIMIT 3",
+                    "CREATE ROLE newcomer LOGIN PASSWORD 'secret' CONNECTION LIMIT 7 VALID UNTIL '2100-01-01'",
+                    'GRANT "Odd team" TO newcomer WITH ADMIN OPTION',
+                    "ALTER ROLE newcomer SET search_path = 'Some schema', public",
+                    "ALTER ROLE newcomer SET my.own = 'it''s \\ so'",
+                    f"ALTER ROLE newcomer IN DATABASE {cluster.database} SET work_mem = '7MB'"):
+            shard.execute(sql, cluster.database)
+    third.execute("CREATE ROLE settled CONNECTION LIMIT 5")
+    cluster.admin(f"CREATE SHARD s3 OPTIONS (HOST '{third.address}', DBNAME '{cluster.database}')")
+    there, here = third.execute(ROLES, cluster.database), first.execute(ROLES, cluster.database)
+    assert there[:2] == here[:2] and there[1][4].startswith("SCRAM-SHA-256$") and len(here) == 3
+    assert there[1][6] == '"Odd team"true' and "7MB" in there[1][7] and "it's" in there[1][7], there
+    assert there[2][3] == 5
+    cluster.admin("DROP SHARD s3")
+    for server in [*cluster.shards, third]:
+        server.execute('DROP ROLE newcomer, "Odd team", settled', cluster.database)
+
+
 @pytest.mark.slow
 def test_a_new_shard_is_filled_and_drained(cluster):
     third = cluster.third

@@ -152,6 +152,36 @@ def test_the_mover_sleeps(movers, point):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("point", ["move.swap", "move.undoing", "move.switched", "move.end"])
+def test_the_catalog_is_lost(movers, point):
+    """All of Meridian's own connections to the server that has the catalog, s1, are cut just before the step is
+    written down: what was asked for and not answered is looked up, or undone. Clients notice nothing."""
+    cluster = movers.cluster
+    with Bank(cluster, clients=3, readers=1) as bank:
+        what = ", verify off" if point == "move.undoing" else ""
+        move = movers.begin("move.following" if what else point, "pause", what)
+        paused = {proxy: proxy.log_count("paused at a fault point") for proxy in movers.proxies}
+        if what:
+            moves.wait_for_phase(cluster, move, "following")
+            idle = cluster.connect(autocommit=False)
+            idle.execute("UPDATE accounts SET note = 'y' WHERE id = 1")
+            movers.set_fault_points(f"{point}=pause")
+            wait_for(lambda: any(p.log_count("paused at a fault point") > paused[p] for p in movers.proxies),
+                     f"the mover is at {point}")
+            idle.rollback()
+            idle.close()
+        else:
+            wait_for(lambda: any(p.log_count("paused at a fault point") for p in movers.proxies)
+                     and moves.show(cluster, move)["phase"] in ("switching", "switched", "cleaning"), f"{point}")
+        cluster.shards[0].execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename <> 'app'"
+                                  " AND pid <> pg_backend_pid() AND backend_type = 'client backend'")
+        movers.set_fault_points("")
+        row = end(movers, move, bank)
+    assert row["phase"] == "done", row
+    check(movers, row, bank, point)
+
+
+@pytest.mark.slow
 def test_a_serving_proxy_sleeps_over_the_swap(movers):
     """What it was sent meanwhile finds the new owner, with what others have written there. Until it wakes up
     the source keeps the rows, since it may have statements under way that began with the old map."""

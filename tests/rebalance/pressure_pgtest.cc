@@ -37,7 +37,7 @@ class PressureTest : public SliceTest {
         store_->Use([](PgConnection& catalog) { return NoteLatencyBefore(catalog, 1); });
     ASSERT_TRUE(noted.ok()) << noted;
   }
-  // "s1 800/850": now and its limit.
+  // "s1 800/725": now and its limit.
   std::string Look() {
     std::string text;
     const absl::Status looked = store_->Use([&](PgConnection& catalog) -> absl::Status {
@@ -68,14 +68,14 @@ TEST_F(PressureTest, LatencyIsComparedWithWhatItWas) {
   NoteBefore();
   Tell("a", "s1", 100, 700);
   Tell("b", "s2", 100, 9000);  // there was nothing to compare it with
-  EXPECT_EQ(Look(), "s1 700/850 ");
+  EXPECT_EQ(Look(), "s1 700/725 ");
   EXPECT_EQ(Look(), "");  // each report once
   Tell("b", "s1", 100, 2000);
-  EXPECT_EQ(Look(), "s1 2000/850 ");
+  EXPECT_EQ(Look(), "s1 2000/725 ");
   NoteBefore();  // what it was stays what it was
   Tell("a", "s1", 100, 300);
   Tell("b", "s2", 100, 9000);
-  EXPECT_EQ(Look(), "s1 2000/850 s2 9000/13600 ");
+  EXPECT_EQ(Look(), "s1 2000/725 s2 9000/11350 ");
   Tell("a", "s1", 100, 300, "now() - interval '1 min'");
   Tell("b", "s1", 100, 300, "now() - interval '1 min'");
   EXPECT_EQ(Look(), "");  // who does not answer any more
