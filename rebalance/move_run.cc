@@ -189,6 +189,7 @@ absl::Status MoveRun::EndSlice() {
         return absl::OkStatus();
       });
   slice_.reset();
+  back_.reset();
   return ended;
 }
 
@@ -426,6 +427,7 @@ absl::Status MoveRun::Reversible() {
   auto wish = journal_.ReadWish();
   if (wish.ok() && *wish == MoveWish::kFinish) {
     slice_.reset();
+    back_.reset();
     return journal_.Turn(move_phase::kCleaning, false);
   }
   if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
@@ -445,6 +447,7 @@ absl::Status MoveRun::Reversible() {
 absl::Status MoveRun::Cleaning() {
   FaultPoint("move.cleaning");
   if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
+  if (absl::Status dropped = DropStreams(); !dropped.ok()) return dropped;
   absl::Status removed = slice_->RemoveFromSource([&]() -> absl::Status {
     Sleep(kBetweenRemovals, stop_);
     if (stopped()) return Stopped();
@@ -452,7 +455,7 @@ absl::Status MoveRun::Cleaning() {
   });
   if (!removed.ok()) return removed;
   FaultPoint("move.removed");
-  if (absl::Status dropped = DropAll(); !dropped.ok()) return dropped;
+  if (absl::Status dropped = DropFences(); !dropped.ok()) return dropped;
   FaultPoint("move.end");
   const MoveRecord& move = journal_.move();
   if (!move.slice.empty()) return EndSlice();
@@ -466,12 +469,18 @@ absl::Status MoveRun::Cleaning() {
                       });
 }
 
-absl::Status MoveRun::DropAll() {
+// Before rows are removed, which takes its time: no log is to be kept for it.
+absl::Status MoveRun::DropStreams() {
+  absl::Status connected = ConnectSlice(!journal_.move().back, back_);
+  if (!connected.ok()) return connected;
+  absl::Status dropped = slice_->DropStreams();
+  return dropped.ok() ? back_->DropStreams() : dropped;
+}
+
+absl::Status MoveRun::DropFences() {
   const bool back = journal_.move().back;
-  std::optional<Slice> other;
-  if (absl::Status connected = ConnectSlice(!back, other); !connected.ok()) return connected;
-  for (Slice* const slice : {&*slice_, &*other}) {
-    if (absl::Status dropped = slice->DropStreams(); !dropped.ok()) return dropped;
+  if (absl::Status connected = ConnectSlice(!back, back_); !connected.ok()) return connected;
+  for (Slice* const slice : {&*slice_, &*back_}) {
     const char* const lock = (slice == &*slice_) == back ? "a lock on a table of the target"
                                                          : "a lock on a table of the source";
     absl::Status fence = RetryLocks(lock, [&] { return slice->DropFence(kTriggerLock); });
@@ -486,7 +495,8 @@ absl::Status MoveRun::Cancelling() {
   back_.reset();
   if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
   if (absl::Status opened = slice_->OpenFence(); !opened.ok()) return opened;
-  if (absl::Status dropped = DropAll(); !dropped.ok()) return dropped;
+  if (absl::Status dropped = DropStreams(); !dropped.ok()) return dropped;
+  if (absl::Status dropped = DropFences(); !dropped.ok()) return dropped;
   absl::Status removed =
       slice_->RemoveFromTarget([&] { return ActAsMover(slice_->target(), term_); });
   if (!removed.ok()) return removed;

@@ -88,8 +88,9 @@ class MoveRun {
   absl::Status ConnectSlice(bool back, std::optional<Slice>& slice);
   // What the way back needs is made, before the target's rows can change.
   absl::Status PrepareWayBack();
-  // And what either way has made is dropped, fences as well.
-  absl::Status DropAll();
+  // And what either way has made is dropped.
+  absl::Status DropStreams();
+  absl::Status DropFences();
   // Whether the operator wishes something else: kPaused or kCancelled as SQLSTATE then.
   absl::Status CheckWish();
   // The same, at most every half second; tells how far the move is.
@@ -109,7 +110,7 @@ class MoveRun {
   const uint64_t term_ = tenure_.term;
   const std::stop_token stop_ = tenure_.stop;
   std::optional<Slice> slice_;  // of the way that the move goes
-  std::optional<Slice> back_;   // of the way back, while it goes there
+  std::optional<Slice> back_;   // of the other one
   bool copying_ = false;
   bool following_ = false;
   bool verified_ = false;
