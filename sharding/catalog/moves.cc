@@ -14,9 +14,11 @@ namespace {
 constexpr std::string_view kWishes[] = {"run", "pause", "cancel", "reverse", "finish"};
 
 // The moves for which each wish can be said. What is being undone, or has another owner, goes on to
-// its end; but RESUME ends any PAUSE, and takes a REVERSE back that has not come to its end.
+// its end; what comes behind a slice can still be stopped. RESUME ends any PAUSE, and takes a
+// REVERSE back that has not come to its end.
 constexpr std::string_view kNotDecided =
-    "phase NOT IN ('switched', 'reversible', 'cleaning', 'cancelling') AND NOT back"
+    "(phase NOT IN ('switched', 'reversible', 'cleaning', 'cancelling')"
+    " OR phase IN ('switched', 'cleaning') AND slice IS NOT NULL) AND NOT back"
     " AND wish <> 'cancel'";
 constexpr std::string_view kFor[] = {
     "wish <> 'cancel'", kNotDecided, kNotDecided, "phase = 'reversible' AND wish <> 'finish'",

@@ -80,7 +80,7 @@ def test_the_mover_dies_at_its_second_slice(bank, point):
     check(bank, clients)
 
 
-@pytest.mark.parametrize("phase", ["queued", "announced", "following"])
+@pytest.mark.parametrize("phase", ["cleaning", "queued", "announced", "following"])
 def test_what_has_moved_stays_when_the_rest_is_cancelled(bank, phase):
     before = ranges(bank)
     source, target = moves.owner(bank, "r2"), other(bank, "r2")
@@ -88,7 +88,8 @@ def test_what_has_moved_stays_when_the_rest_is_cancelled(bank, phase):
         bank.mover.set_fault_points("move.removed=pause")
         move = moves.ask(bank, "r2", target, SLICES)
         moves.wait_for_phase(bank, move, "cleaning")
-        point = {"queued": "move.announce", "announced": "move.announced", "following": "move.following"}[phase]
+        point = {"cleaning": "move.removed", "queued": "move.announce", "announced": "move.announced",
+                 "following": "move.following"}[phase]
         bank.mover.set_fault_points(f"{point}=pause")
         moves.wait_for_phase(bank, move, phase)
         bank.admin(f"CANCEL MOVE {move}")
