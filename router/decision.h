@@ -48,9 +48,10 @@ struct RouteHints {
   bool in_transaction = true;
 };
 
-// The one key that a statement uses: in distributions()[distribution].ranges()[range] of the map
-// that it was decided with, as a point of the key space.
+// The one key that a statement uses: in distributions()[distribution].ranges()[range] of the map of
+// that epoch, as a point of the key space.
 struct UsedKey {
+  Epoch epoch;
   size_t distribution = 0;
   size_t range = 0;
   KeyTuple point;

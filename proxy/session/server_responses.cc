@@ -389,6 +389,7 @@ void Session::PopPending() {
 // it.
 void Session::StartClock() {
   if (std::exchange(clock_runs_, true)) return;
+  used_key_.reset();  // of a statement that was bound and never run
   statement_started_us_ = host_.NowUs();
   NoteMap();
   if (!transaction_.open()) transaction_started_us_ = statement_started_us_;
@@ -408,12 +409,12 @@ void Session::CountStatement(Outcome outcome) {
   const QueryKind kind = running_ ? KindOf(*running_) : QueryKind::kOther;
   host_.metrics().CountQuery(kind, outcome, took);
   const std::optional<UsedKey> key = std::exchange(used_key_, std::nullopt);
-  const bool same_map = map_in_use_ == host_.router().map().epoch();
+  const bool same_map = key && key->epoch == host_.router().map().epoch();
   host_.Report(*this, {.statement = running_.get(),
                        .kind = kind,
                        .outcome = outcome,
                        .microseconds = took,
-                       .key = key && same_map ? &*key : nullptr});
+                       .key = same_map ? &*key : nullptr});
   if (!transaction_.open()) CountTransaction(now);
 }
 

@@ -593,7 +593,7 @@ class Session final : public ServerOwner, public PoolClient {
   bool schema_changed_ = false;  // by the running statement
   bool closing_ = false;
   bool within_row_ = false;          // of the active server
-  std::optional<UsedKey> used_key_;  // of the statement that runs, by the map that it began with
+  std::optional<UsedKey> used_key_;  // of the statement that runs
   bool clock_runs_ = false;          // statement_started_us_ is of a statement that has not ended
   // Null but in rare moments; idle clients are many.
   std::unique_ptr<const SqlError> drain_;

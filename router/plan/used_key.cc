@@ -16,7 +16,7 @@ std::optional<UsedKey> KeyOf(absl::Span<const Operand> operands, size_t index,
   const Distribution& distribution = map.distributions()[index];
   if (distribution.ranges().empty()) return std::nullopt;
   if (operands.size() != distribution.columns().size()) return std::nullopt;
-  UsedKey key{.distribution = index, .range = 0, .point = {}};
+  UsedKey key{.epoch = map.epoch(), .distribution = index, .range = 0, .point = {}};
   for (size_t i = 0; i < operands.size(); ++i) {
     OperandValue value = ReadOperand(operands[i], distribution.columns()[i].type, values,
                                      program.standard_conforming_strings);
