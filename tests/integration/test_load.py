@@ -7,6 +7,7 @@ import pytest
 
 import moves
 from bank import make_bank
+import wire as w
 from cluster import process
 from cluster.cluster import Cluster
 
@@ -118,3 +119,27 @@ def test_a_window_of_time(bank):
     process.wait_for(lambda: bank.proxy.admin_rows("SHOW REBALANCER")[0]["looked_at"], "it looks", 10)
     bank.admin("SET REBALANCER OFF WITH (window '')")
     assert bank.proxy.admin_rows("SHOW REBALANCER")[0]["window"] is None
+
+
+def test_what_is_bound_and_never_run_does_not_outlive_its_range(bank):
+    """The sample must not look for the range of such a key in a map that has it no more."""
+    names = [f"x{n}" for n in range(20)]
+    bank.admin("CREATE DISTRIBUTION brief COLUMN TYPES bigint",
+               "CREATE KEY RANGE x FROM MINVALUE ROUTE TO s1 FOR DISTRIBUTION brief",
+               *(f"CREATE KEY RANGE {name} FROM {n + 1} ROUTE TO s1 FOR DISTRIBUTION brief"
+                 for n, name in enumerate(names)))
+    with bank.connect() as connection:
+        connection.execute("CREATE TABLE brief (k bigint PRIMARY KEY)")
+    bank.admin("ALTER DISTRIBUTION brief ATTACH TABLE brief DISTRIBUTION KEY k")
+    sessions = []
+    for _ in range(40):  # one in eight is looked at
+        session = w.Wire("127.0.0.1", bank.proxy.port)
+        session.login("app", "app", bank.database)
+        for _ in range(3):
+            session.ask(w.parse("SELECT k FROM brief WHERE k = 1000"), w.bind(), w.SYNC)
+        sessions.append(session)
+    bank.admin("ALTER DISTRIBUTION brief DETACH TABLE brief", "DROP DISTRIBUTION brief")
+    for session in sessions:
+        assert session.rows("SELECT 1 + 1") == [("2",)]
+        session.close()
+    assert bank.proxy.running()
