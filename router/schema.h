@@ -24,8 +24,9 @@ struct Column {
   bool generated =
       false;  // GENERATED ALWAYS AS (...) STORED: not in an INSERT's or COPY's default column list
   // DEFAULT and IDENTITY. kVarying: of the time, of chance, or of anything else that is not
-  // immutable.
-  enum class Default : uint8_t { kNone, kImmutable, kVarying, kSequence };
+  // immutable. kDividedSequence: each shard draws from a window of its own
+  // (sharding/sequence_window.h).
+  enum class Default : uint8_t { kNone, kImmutable, kVarying, kSequence, kDividedSequence };
   Default default_value = Default::kNone;
 
   friend bool operator==(const Column&, const Column&) = default;

@@ -107,6 +107,9 @@ struct Statement : RefCounted {
   bool reads_reference = false;
   // currval(), lastval(): of the server connection that served nextval() before.
   bool reads_sequence_state = false;
+  // Rows get values that their shard draws from its part of a sequence: only that connection's
+  // currval() shows them.
+  bool draws = false;
   // Calls set_config with what only the server can tell: only it has the setting.
   bool sets_unknown = false;
   // SET LOCAL; set_config(..., true).

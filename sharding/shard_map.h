@@ -46,6 +46,7 @@ struct Shard {
   std::string name;
   std::vector<NodeAddress> nodes;  // roles are observed, never configured
   std::string dbname;              // empty: the database that the client named
+  int number = 0;                  // of this shard alone, for ever; at most kMaxShardNumber
 };
 
 // One component of a key space: the column's value, or its hash.

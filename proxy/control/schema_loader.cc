@@ -56,6 +56,7 @@ Column::Default DefaultOf(std::string_view text) {
   using Default = Column::Default;
   if (text.empty()) return Default::kNone;
   if (text == "i") return Default::kImmutable;
+  if (text == "s") return Default::kDividedSequence;
   return text == "q" ? Default::kSequence : Default::kVarying;
 }
 

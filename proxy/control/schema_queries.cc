@@ -1,10 +1,18 @@
 #include "proxy/control/schema_queries.h"
 
+#include "sharding/sequence_window.h"
+
 namespace meridian {
 
 #define NAMESPACES                                            \
   "(SELECT oid, nspname, xmin FROM pg_catalog.pg_namespace n" \
   " WHERE n.nspname !~ '^pg_(toast|temp)')"
+
+// A sequence of which each shard has a window of its own, by what the default shard has of it.
+#define DIVIDED                                                                       \
+  "a.atttypid = 'int8'::regtype AND q.seqtypid = 'int8'::regtype AND q.seqincrement " \
+  "> 0 AND NOT q.seqcycle AND q.seqmax = 281474976710655"
+static_assert(WindowOf(0).max == 281474976710655);
 
 const char kSchemaDigestSql[] = "WITH namespaces AS MATERIALIZED " NAMESPACES R"sql(,
 relations AS MATERIALIZED (
@@ -18,6 +26,9 @@ sums(n, s) AS (
   SELECT count(*), sum(hashint8extended(a.xmin::text::int8, (a.attrelid::int8 << 16) + a.attnum))
   FROM pg_catalog.pg_attribute a
   WHERE a.attnum > 0 AND a.attrelid IN (SELECT oid FROM relations WHERE relkind IN ('r','p','v','m','f'))
+  UNION ALL
+  SELECT count(*), sum(hashint8extended(q.xmin::text::int8, q.seqrelid::int8))
+  FROM pg_catalog.pg_sequence q WHERE q.seqrelid IN (SELECT oid FROM relations)
   UNION ALL
   SELECT count(*), sum(hashint8extended(i.xmin::text::int8, (i.inhrelid::int8 << 16) + i.inhseqno))
   FROM pg_catalog.pg_inherits i
@@ -41,8 +52,18 @@ ORDER BY n.nspname, c.relname)sql";
 
 const char kSchemaColumnsSql[] =
     R"sql(SELECT a.attrelid, a.attname, a.atttypid, a.atttypmod, a.attgenerated <> '',
-  CASE WHEN a.attidentity <> '' THEN 'q' WHEN NOT a.atthasdef THEN '' WHEN a.attgenerated <> '' THEN 'i'
-    ELSE (SELECT CASE WHEN bool_or(p.proname = 'nextval') THEN 'q'
+  CASE WHEN a.attidentity <> '' THEN CASE WHEN EXISTS (
+      SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_sequence q ON q.seqrelid = d.objid
+      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = d.classid AND d.deptype = 'i'
+        AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum AND )sql" DIVIDED
+    R"sql() THEN 's' ELSE 'q' END WHEN NOT a.atthasdef THEN '' WHEN a.attgenerated <> '' THEN 'i'
+    ELSE (SELECT CASE WHEN bool_or(p.proname = 'nextval') THEN CASE WHEN EXISTS (
+          SELECT FROM pg_catalog.pg_attrdef f
+          JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.objid = f.oid
+          JOIN pg_catalog.pg_sequence q ON q.seqrelid = d.refobjid
+          WHERE f.adrelid = a.attrelid AND f.adnum = a.attnum AND )sql" DIVIDED R"sql(
+            AND pg_get_expr(f.adbin, f.adrelid) = format('nextval(%L::regclass)', q.seqrelid::regclass))
+          THEN 's' ELSE 'q' END
         WHEN bool_or(d.adbin::text LIKE '%{SQLVALUEFUNCTION %') OR
           bool_or(m.groups IS NOT NULL AND coalesce(p.provolatile::text, 'v') <> 'i') THEN 'v'
         ELSE 'i' END
@@ -153,5 +174,6 @@ const char kSchemaKeptRowsSql[] = R"sql(SELECT oid, why FROM (
 WHERE why IS NOT NULL)sql";
 
 #undef NAMESPACES
+#undef DIVIDED
 
 }  // namespace meridian

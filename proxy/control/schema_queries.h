@@ -11,7 +11,8 @@ extern const char kSchemaDigestSql[];
 // oid, schema, name, relkind
 extern const char kSchemaRelationsSql[];
 // relation's oid, name, type's oid, type modifier, generated, default; ordered by relation and
-// attnum. Default: empty (none), i (immutable), v (varying), q (of a sequence)
+// attnum. Default: empty (none), i (immutable), v (varying), q (of a sequence), s (of one
+// of which each shard has a window)
 extern const char kSchemaColumnsSql[];
 // oid, oid: a view or index, and a relation that it uses
 extern const char kSchemaReferencesSql[];

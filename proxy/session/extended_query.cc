@@ -396,7 +396,7 @@ Session::Progress Session::HandleExecute(std::string_view message) {
   running_ = Ref<const Statement>(statement);
   batch_wrote_ |= statement->writes;
   batch_changes_encoding_ |= MayChangeEncoding(*statement);
-  NoteWrite(participant, statement->writes);
+  NoteWrite(participant, *statement);
   schema_changed_ |= statement->changes_schema;
   expect_copy_in_ = statement->verb == Verb::kCopyIn;
   if (HasEffect(*statement)) {

@@ -277,6 +277,11 @@ void Session::OwnSequenceValues(Participant& participant) {
 }
 
 // Whatever writes may draw from a sequence: by a default, a trigger, a function.
+void Session::NoteWrite(Participant& participant, const Statement& statement) {
+  participant.drew |= statement.draws;
+  NoteWrite(participant, statement.writes);
+}
+
 void Session::NoteWrite(Participant& participant, bool writes) {
   writes = writes && participant.replica == nullptr;  // where it could only fail
   participant.wrote |= writes;
@@ -346,7 +351,15 @@ absl::Status Session::CheckRunnable(const Statement& statement, const Participan
   if (transaction_.open() && ParticipantsInTransaction() > 1) {
     if (const absl::Status status = CheckIsolation(); !status.ok()) return status;
   }
-  if (!statement.reads_sequence_state || keeps) return absl::OkStatus();
+  if (!statement.reads_sequence_state) return absl::OkStatus();
+  const bool drew_elsewhere = std::any_of(
+      participants_.begin(), participants_.end(),
+      [&](const Participant& other) { return other.drew && other.shard != participant.shard; });
+  if (drew_elsewhere) {
+    return Refused("currval() and lastval() do not show what an INSERT has drawn on another shard",
+                   "Use INSERT ... RETURNING.");
+  }
+  if (keeps) return absl::OkStatus();
   return Refused(
       "currval() and lastval() work only in a transaction that has called nextval() or inserted",
       "Call them before COMMIT, use INSERT ... RETURNING, or pool_mode session.");

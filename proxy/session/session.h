@@ -153,8 +153,9 @@ class Session final : public ServerOwner, public PoolClient {
     // What its sequences show (currval, lastval) was drawn in this transaction; where the session
     // keeps it, by this session.
     bool owns_sequence_values = false;
-    bool used = false;                                     // something was sent
-    bool has_written = false;                              // since it was noted in needs_
+    bool drew = false;         // from its shard's part of a sequence (RouteProgram::draws)
+    bool used = false;         // something was sent
+    bool has_written = false;  // since it was noted in needs_
     std::shared_ptr<const NodeSamples> replica = nullptr;  // null: of the primary
     // The replica was found to have what the session must find; not asked in eventual.
     bool has_needs = false;
@@ -266,6 +267,7 @@ class Session final : public ServerOwner, public PoolClient {
   void OwnSequenceValues(Participant& participant);
   // A statement was sent that may change data if `writes`.
   static void NoteWrite(Participant& participant, bool writes);
+  static void NoteWrite(Participant& participant, const Statement& statement);
   bool Keeps(const Participant& participant) const;
   ShardIndex AtHand() const;
   // Where the only participant is, or nothing.

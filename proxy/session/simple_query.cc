@@ -138,6 +138,7 @@ bool Session::SendScriptWhole(std::string_view message, std::string_view text,
     effect->text = std::string(text.substr(part.range.begin, part.range.size()));
     schema_changed_ |= part.statement->changes_schema;
     pending.AddEffect(std::move(effect));
+    (*participant)->drew |= part.statement->draws;
   }
   running_ = analysis.parts[0].statement;
   NoteWrite(**participant, writes);
@@ -316,7 +317,7 @@ void Session::ForwardUnit(const Unit& unit, Participant& participant) {
     server.SendQuery(unit.text);
   }
   ++server.queries;
-  NoteWrite(participant, unit.statement.writes);
+  NoteWrite(participant, unit.statement);
   schema_changed_ |= unit.statement.changes_schema;
   expect_copy_in_ = unit.statement.verb == Verb::kCopyIn;
   active_ = &server;

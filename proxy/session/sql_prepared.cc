@@ -131,7 +131,7 @@ void Session::SendSqlExecute(const Unit& unit, Participant& participant,
   text.append(prepared.ServerName()).append(unit.text.substr(name.end));
   server.SendQuery(text);
   ++server.queries;
-  NoteWrite(participant, body.writes);
+  NoteWrite(participant, body);
   schema_changed_ |= body.changes_schema;
   active_ = &server;
   pending_.Add(wire::kQuery, unit.final ? Pending::Show::kForward : Pending::Show::kHideReady);

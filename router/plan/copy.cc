@@ -105,7 +105,7 @@ class CopyPlanner {
   void PlanIn(const Query& query, const TableReference& table) {
     std::vector<std::string> given;
     for (const std::string_view name : Names(copy_.columns())) given.emplace_back(name);
-    if (!given.empty()) program_.refusal = CheckDefaultsBut(table, given);
+    if (!given.empty()) UseDefaultsBut(table, given, &program_);
     if (!table.sharded()) {
       if (table.everywhere()) {
         program_.written_reference_table = table.table.ToString();

@@ -9,37 +9,41 @@
 namespace meridian {
 namespace {
 
-absl::Status Check(const TableReference& table, const Column& column) {
-  const bool sequence = column.default_value == Column::Default::kSequence;
-  const bool varies = table.everywhere() && column.default_value == Column::Default::kVarying;
-  if (!sequence && !varies) return absl::OkStatus();
-  return Refused(
+void Use(const TableReference& table, const Column& column, RouteProgram* program) {
+  using Default = Column::Default;
+  const bool divided = column.default_value == Default::kDividedSequence;
+  if (divided && !table.everywhere()) {
+    program->draws = true;
+    return;
+  }
+  const bool sequence = divided || column.default_value == Default::kSequence;
+  const bool varies = table.everywhere() && column.default_value == Default::kVarying;
+  if (!sequence && !varies) return;
+  program->refusal.Update(Refused(
       fmt::format("the default of column \"{}\" of {} {}", column.name, table.table.ToString(),
                   sequence ? "draws from a sequence, and each shard has its own"
                            : "may give another value on each shard"),
       sequence ? "Give the value in the statement; a sequence of its own is on the default shard: "
                  "SELECT nextval(...)."
-               : "Give the value in the statement.");
+               : "Give the value in the statement."));
 }
 
 }  // namespace
 
-absl::Status CheckDefault(const TableReference& table, std::string_view column) {
-  if (table.mapped == nullptr || table.relation == nullptr) return absl::OkStatus();
+void UseDefault(const TableReference& table, std::string_view column, RouteProgram* program) {
+  if (table.mapped == nullptr || table.relation == nullptr) return;
   for (const Column& candidate : table.relation->columns) {
-    if (candidate.name == column) return Check(table, candidate);
+    if (candidate.name == column) return Use(table, candidate, program);
   }
-  return absl::OkStatus();
 }
 
-absl::Status CheckDefaultsBut(const TableReference& table, const std::vector<std::string>& given) {
-  if (table.mapped == nullptr || table.relation == nullptr) return absl::OkStatus();
-  absl::Status status;
+void UseDefaultsBut(const TableReference& table, const std::vector<std::string>& given,
+                    RouteProgram* program) {
+  if (table.mapped == nullptr || table.relation == nullptr) return;
   for (const Column& column : table.relation->columns) {
     if (std::find(given.begin(), given.end(), column.name) != given.end()) continue;
-    status.Update(Check(table, column));
+    Use(table, column, program);
   }
-  return status;
 }
 
 }  // namespace meridian

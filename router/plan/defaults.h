@@ -7,15 +7,17 @@
 #include <string_view>
 #include <vector>
 
+#include "router/plan/program.h"
 #include "router/plan/query.h"
 
 namespace meridian {
 
 // Refuses a default that would differ from what one server gives: of a sequence, which each shard
-// has for itself; for a reference table also of the time or of chance, which the shards would not
-// agree on.
-absl::Status CheckDefault(const TableReference& table, std::string_view column);
+// has for itself, unless each has its part of the values; for a reference table also of the time or
+// of chance, which the shards would not agree on.
+void UseDefault(const TableReference& table, std::string_view column, RouteProgram* program);
 // The same for all columns but those `given`.
-absl::Status CheckDefaultsBut(const TableReference& table, const std::vector<std::string>& given);
+void UseDefaultsBut(const TableReference& table, const std::vector<std::string>& given,
+                    RouteProgram* program);
 
 }  // namespace meridian

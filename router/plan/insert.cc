@@ -26,7 +26,7 @@ class InsertPlanner {
 
   void Plan() {
     if (target_.sharded()) program_.refusal.Update(PlanRows());
-    program_.refusal.Update(CheckDefaults());
+    UseDefaults();
     AddNeeds(query_, planning_, &program_);
     program_.several_refusal = RefuseSeveralShards(
         "an INSERT must have its source and its rows on one shard", FirstSharded(query_));
@@ -35,20 +35,19 @@ class InsertPlanner {
  private:
   std::string TableText() const { return target_.table.ToString(); }
 
-  absl::Status CheckDefaults() const {
+  void UseDefaults() {
     std::vector<std::string> columns;
     for (const Node column : insert_.columns()) columns.emplace_back(TargetView(column).name());
     if (columns.empty() && insert_.source()) columns = target_.real_columns;
-    absl::Status status = CheckDefaultsBut(target_, columns);
+    UseDefaultsBut(target_, columns, &program_);
     for (const Node row : insert_.source().values()) {
       const NodeList items = ItemsView(row).items();
       // Columns behind the last value get their defaults, too.
       for (size_t i = 0; i < columns.size(); ++i) {
         if (i < items.size() && !items[i].Is(NodeKind::kDefault)) continue;
-        status.Update(CheckDefault(target_, columns[i]));
+        UseDefault(target_, columns[i], &program_);
       }
     }
-    return status;
   }
 
   absl::Status PlanRows() {

@@ -134,7 +134,7 @@ void PlanAssignments(const Query& query, const Planning& planning, RouteProgram*
   for (const Assignment& assignment : query.assignments) {
     const TableReference& table = query.references[assignment.reference];
     if (TargetView(assignment.column).value().Is(NodeKind::kDefault)) {
-      program->refusal.Update(CheckDefault(table, TargetView(assignment.column).name()));
+      UseDefault(table, TargetView(assignment.column).name(), program);
     }
     if (!table.sharded()) continue;
     const std::vector<std::string>& keys = table.mapped->key_columns;
@@ -172,7 +172,7 @@ void PlanMergeInserts(const Node& merge, const Query& query, const Planning& pla
     std::vector<std::string> given;
     for (const Node column : action.targets()) given.emplace_back(TargetView(column).name());
     if (given.empty()) given = target.real_columns;
-    program->refusal.Update(CheckDefaultsBut(target, given));
+    UseDefaultsBut(target, given, program);
     if (!target.sharded()) continue;
     program->refusal.Update(MergeInsert(action, query, planning, program).Plan());
   }

@@ -276,6 +276,7 @@ Ref<const Statement> PlanStatement(const Node& node, TextRange range, Planning* 
     PlanDdl(node, planning, statement.get(), program.get());
   }
   statement->shared_by_shape = !planning->depends_on_literals && !planning->depends_on_text;
+  statement->draws = program->draws;
   statement->route = std::move(program);
   return Ref<const Statement>(statement.get());
 }

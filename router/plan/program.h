@@ -82,6 +82,8 @@ struct RouteProgram {
   std::string missing_function;
   // Writes a table that every shard holds.
   std::string written_reference_table;
+  // Statement::draws.
+  bool draws = false;
   // Why it cannot run on each shard alike (a reference table written with values that differ per
   // shard).
   absl::Status everywhere_refusal;

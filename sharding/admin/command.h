@@ -19,6 +19,7 @@ struct CreateShard {
   std::string name;
   std::vector<NodeAddress> nodes;
   std::string dbname;  // empty: the client's
+  int number = 0;      // Shard::number, which the executor gives
 };
 struct AlterShard {
   enum class Action { kAddHost, kDropHost };

@@ -46,7 +46,7 @@ absl::Status Apply(const CreateShard& command, MapDraft& draft) {
     return SqlStatus(sqlstate::kProgramLimitExceeded,
                      fmt::format("a map holds at most {} shards", kMaxShards));
   }
-  draft.shards.push_back({command.name, {}, command.dbname});
+  draft.shards.push_back({command.name, {}, command.dbname, command.number});
   for (const NodeAddress& node : command.nodes) {
     absl::Status free = CheckNodeIsFree(draft, draft.shards.back(), node);
     if (!free.ok()) return free;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <optional>
 #include <utility>
 #include <variant>
@@ -9,6 +10,7 @@
 #include "sharding/admin/edit.h"
 #include "sharding/admin/new_shard.h"
 #include "sharding/admin/reference_copy.h"
+#include "sharding/admin/shard_sequences.h"
 #include "sharding/admin/show_moves.h"
 #include "sharding/admin/table_check.h"
 #include "sharding/admin/table_work.h"
@@ -47,7 +49,7 @@ class Execution {
   MapOr Run(const T& command) {
     return store_.Change(origin_, [&](MapDraft& draft) { return Apply(command, draft); });
   }
-  MapOr Run(const CreateShard& command);
+  MapOr Run(CreateShard command);
   MapOr Run(const AttachTable& command);
   MapOr Run(const DetachTable& command);
   MapOr Run(const CreateReferenceTable& command);
@@ -120,9 +122,15 @@ void Execution::PrepareIfReachable(const CreateShard& command) {
   notices_({.message = error.message, .detail = error.detail, .hint = error.hint});
 }
 
-MapOr Execution::Run(const CreateShard& command) {
+MapOr Execution::Run(CreateShard command) {
   auto map = store_.Load();
   if (!map.ok()) return map.status();
+  absl::Status numbered = store_.Use([&](PgConnection& catalog) -> absl::Status {
+    const auto number = catalog.Query("SELECT nextval('shard_numbers')");
+    if (number.ok()) command.number = std::atoi(number->Text(0, 0).c_str());
+    return number.status();
+  });
+  if (!numbered.ok()) return numbered;
   if ((*map)->tables().empty()) {
     auto changed = store_.ChangeAt((*map)->epoch(), origin_,
                                    [&](MapDraft& draft) { return Apply(command, draft); });
@@ -142,6 +150,9 @@ MapOr Execution::Run(const AttachTable& command) {
         if (!definition.ok()) return definition.status();
         absl::Status keys = CheckKeyColumns(command, distribution, *definition);
         if (!keys.ok()) return keys;
+        const auto undivided = DivideSequences(absl::MakeSpan(shards), command.table);
+        if (!undivided.ok()) return undivided.status();
+        for (const AdminNotice& warning : *undivided) notices_(warning);
         absl::Status owned = CheckOwnership(absl::MakeSpan(shards), command.table,
                                             command.key_columns, distribution);
         if (!owned.ok()) return owned;

@@ -5,6 +5,7 @@
 
 #include "sharding/admin/reference_copy.h"
 #include "sharding/admin/role_copy.h"
+#include "sharding/admin/shard_sequences.h"
 #include "sharding/catalog/shard_support.h"
 
 namespace meridian {
@@ -56,6 +57,10 @@ absl::Status PrepareNewShard(const ShardAccess& access, const ShardMap& planned,
   }
   for (const TableName& name : *order) {
     const MappedTable& table = *planned.FindTable(name.schema, name.name);
+    if (table.kind == MappedTable::Kind::kSharded) {
+      absl::Status divided = DivideSequencesAt(shards.back(), name);
+      if (!divided.ok()) return divided;
+    }
     absl::Status ready =
         table.kind == MappedTable::Kind::kReference
             ? EnsureSameRows(absl::MakeSpan(shards), name, definitions[name], 0)

@@ -64,7 +64,8 @@ absl::StatusOr<KeyBound> DecodeBound(TableIndex table, const std::vector<KeyColu
 absl::Status DecodeShards(const CatalogRows& rows, MapDraft& draft) {
   std::map<int, Shard> by_position;
   for (const CatalogRow& row : rows[kShards]) {
-    by_position[Number(row[1])] = Shard{row[0].value_or(""), {}, row[2].value_or("")};
+    by_position[Number(row[1])] =
+        Shard{row[0].value_or(""), {}, row[2].value_or(""), Number(row[3])};
   }
   for (auto& [position, shard] : by_position) draft.shards.push_back(std::move(shard));
   std::map<std::pair<std::string, int>, NodeAddress> nodes;
@@ -202,7 +203,7 @@ RowsByKey ByKey(const CatalogTable& table, const std::vector<CatalogRow>& rows) 
 
 const std::vector<CatalogTable>& CatalogTables() {
   static const std::vector<CatalogTable> tables = {
-      {"shards", {"shard", "position", "dbname"}, 1},
+      {"shards", {"shard", "position", "dbname", "number"}, 1},
       {"nodes", {"shard", "position", "host", "port"}, 2},
       {"distributions", {"distribution"}, 1},
       {"distribution_columns", {"distribution", "position", "type", "hashed"}, 2},
@@ -220,7 +221,8 @@ CatalogRows EncodeDraft(const MapDraft& draft) {
   CatalogRows rows(kTableCount);
   for (size_t s = 0; s < draft.shards.size(); ++s) {
     const Shard& shard = draft.shards[s];
-    rows[kShards].push_back({shard.name, std::to_string(s), shard.dbname});
+    rows[kShards].push_back(
+        {shard.name, std::to_string(s), shard.dbname, std::to_string(shard.number)});
     for (size_t n = 0; n < shard.nodes.size(); ++n) {
       const NodeAddress& node = shard.nodes[n];
       rows[kNodes].push_back({shard.name, std::to_string(n), node.host, std::to_string(node.port)});

@@ -10,6 +10,7 @@
 namespace meridian {
 namespace {
 
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using Kind = Relation::Kind;
@@ -94,6 +95,34 @@ TEST_F(SchemaLoaderTest, Defaults) {
   EXPECT_THAT(defaults, ElementsAre(Default::kNone, Default::kImmutable, Default::kImmutable,
                                     Default::kSequence, Default::kVarying, Default::kVarying,
                                     Default::kVarying));
+}
+
+// What ATTACH TABLE does to sequences (sharding/admin/shard_sequences.h).
+TEST_F(SchemaLoaderTest, DividedSequences) {
+  sql_.Query(R"sql(
+    CREATE SEQUENCE "Own";
+    CREATE TABLE s (a bigserial, b bigint GENERATED ALWAYS AS IDENTITY, c bigint DEFAULT nextval('"Own"'),
+                    d bigint DEFAULT nextval('"Own"') % 10, e bigint DEFAULT nextval('"Ow' || 'n"'),
+                    f integer DEFAULT nextval('"Own"')))sql");
+  const auto defaults = [&] {
+    std::vector<Column::Default> all;
+    for (const Column& column : Load()->Find("public", "s")->columns) {
+      all.push_back(column.default_value);
+    }
+    return all;
+  };
+  using Default = Column::Default;
+  EXPECT_THAT(defaults(), Each(Default::kSequence));
+  for (const std::string name : {"s_a_seq", "s_b_seq", "\"Own\""}) {
+    sql_.Query("ALTER SEQUENCE " + name + " MAXVALUE 281474976710655");
+  }
+  EXPECT_THAT(defaults(), ElementsAre(Default::kDividedSequence, Default::kDividedSequence,
+                                      Default::kDividedSequence, Default::kSequence,
+                                      Default::kSequence, Default::kSequence));
+  sql_.Query(
+      "ALTER SEQUENCE s_a_seq MAXVALUE 281474976710656; ALTER SEQUENCE s_b_seq CYCLE;"
+      "ALTER SEQUENCE \"Own\" NO MAXVALUE");
+  EXPECT_THAT(defaults(), Each(Default::kSequence));
 }
 
 TEST_F(SchemaLoaderTest, ViewsOfViews) {

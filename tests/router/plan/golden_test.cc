@@ -187,6 +187,7 @@ std::string SessionText(const Statement& s, const std::string& text) {
       << (s.shared_by_shape ? "" : " unshared") << (s.changes_schema ? " schema" : "");
   if (s.pin != PinReason::kNone) out << " pin:" << PinReasonName(s.pin);
   if (s.reads_sequence_state) out << " sequence-state";
+  if (s.draws) out << " draws";
   if (s.reads_tables && s.differs_on_replica) out << " primary";
   if (!s.name.empty()) out << " name:" << s.name;
   if (s.value_parameter) out << " value:$" << *s.value_parameter + 1;

@@ -210,6 +210,7 @@ class World {
       if (parts.back() == "default") column.default_value = Column::Default::kImmutable;
       if (parts.back() == "varying") column.default_value = Column::Default::kVarying;
       if (parts.back() == "sequence") column.default_value = Column::Default::kSequence;
+      if (parts.back() == "divided") column.default_value = Column::Default::kDividedSequence;
       relation.columns.push_back(column);
     }
     relations_.push_back(relation);

@@ -69,12 +69,13 @@ TEST(CatalogRows, DifferenceTouchesOnlyWhatChanged) {
   draft.shards.push_back({"s3", {{"x", 9}}, ""});
   std::vector<std::string> sql;
   for (const auto& statement : Difference(before, EncodeDraft(draft))) sql.push_back(statement.sql);
-  EXPECT_THAT(sql, testing::ElementsAre(
-                       "INSERT INTO shards (shard, position, dbname) VALUES ($1, $2, $3)",
-                       "INSERT INTO nodes (shard, position, host, port) VALUES ($1, $2, $3, $4)",
-                       "UPDATE key_ranges SET distribution = $2, lower = $3, owner = $4, peer = "
-                       "$5, held = $6, complete_at = $7 WHERE range = $1",
-                       "DELETE FROM tables WHERE schema_name = $1 AND table_name = $2"));
+  EXPECT_THAT(sql,
+              testing::ElementsAre(
+                  "INSERT INTO shards (shard, position, dbname, number) VALUES ($1, $2, $3, $4)",
+                  "INSERT INTO nodes (shard, position, host, port) VALUES ($1, $2, $3, $4)",
+                  "UPDATE key_ranges SET distribution = $2, lower = $3, owner = $4, peer = "
+                  "$5, held = $6, complete_at = $7 WHERE range = $1",
+                  "DELETE FROM tables WHERE schema_name = $1 AND table_name = $2"));
 }
 
 TEST(CatalogRows, CorruptRowsAreAnError) {

@@ -35,7 +35,8 @@ std::string State(const absl::Status& status) {
 }
 
 absl::Status AddShard(MapDraft& draft, const std::string& name) {
-  draft.shards.push_back({name, {{"host-" + name, 5432}}, ""});
+  const int number = static_cast<int>(draft.shards.size());
+  draft.shards.push_back({name, {{"host-" + name, 5432}}, "", number});
   return absl::OkStatus();
 }
 
