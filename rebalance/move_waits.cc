@@ -45,7 +45,8 @@ absl::Status MoveRun::ConnectSlice(bool back, std::optional<Slice>& slice) {
   std::string there = fmt::format("meridian_{}_move_{}", tenure_.tag, move.id);
   std::string way_back = fmt::format("meridian_{}_moveback_{}", tenure_.tag, move.id);
   if (back) std::swap(there, way_back);
-  slice.emplace(SliceOptions{std::move(there), std::move(way_back), move.copies, term_, back});
+  slice.emplace(SliceOptions{std::move(there), std::move(way_back), move.copies, term_, back,
+                             move.request.options.full_identity});
   absl::Status ready = slice->Open(*map, move.Way(), access);
   if (ready.ok()) ready = slice->TakeOver();
   if (!ready.ok()) slice.reset();

@@ -59,13 +59,15 @@ absl::StatusOr<AdminOutcome> DryRunMove(const MoveKeyRange& command, CatalogStor
   auto request = RequestMove(command, **map);
   if (!request.ok()) return request.status();
   const MoveOptions& options = request->options;
-  Slice there{{}};
+  SliceOptions slice;
+  slice.full_identity = options.full_identity;
+  Slice there(slice);
   if (absl::Status opened = there.Open(*map, *request, access); !opened.ok()) return opened;
   std::optional<Slice> back;
   if (options.reversible) {
     MoveRequest way_back = *request;
     std::swap(way_back.source, way_back.target);
-    back.emplace(SliceOptions{});
+    back.emplace(slice);
     if (absl::Status opened = back->Open(*map, way_back, access); !opened.ok()) return opened;
   }
   absl::Status fine = CheckBeforehand(request->source, there, back ? &*back : nullptr);

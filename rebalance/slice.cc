@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "rebalance/digest.h"
+#include "rebalance/full_identity.h"
 #include "rebalance/mover_lease.h"
 #include "rebalance/pressure.h"
 #include "rebalance/remove_rows.h"
@@ -131,7 +132,7 @@ absl::Status Slice::Connect(const MoveRequest& way, const ShardAccess& access) {
 absl::Status Slice::ReadTables(const std::string& new_owner) {
   fence_ = {options_.name, {}, distribution_->ranges()[range_].name, new_owner};
   for (const MappedTable& table : TablesOf(*map_, *distribution_)) {
-    auto moved = ReadMovedTable(*source_, table, *distribution_, range_);
+    auto moved = ReadMovedTable(*source_, table, *distribution_, range_, options_.full_identity);
     if (!moved.ok()) return moved.status();
     tables_.push_back(*std::move(moved));
     fence_.tables.push_back(FenceOf(table, *distribution_, range_));
@@ -245,7 +246,13 @@ absl::Status Slice::RemoveFromTarget(absl::FunctionRef<absl::Status()> before_ba
 }
 
 absl::Status Slice::RaiseFence(milliseconds lock_timeout) {
-  return meridian::RaiseFence(*source_, fence_, lock_timeout);
+  absl::Status raised = meridian::RaiseFence(*source_, fence_, lock_timeout);
+  for (const MovedTable& table : tables_) {
+    if (!raised.ok()) return raised;
+    if (!table.needs_full_identity) continue;
+    raised = SetFullIdentity(*source_, fence_.name, table.name, lock_timeout);
+  }
+  return raised;
 }
 
 absl::Status Slice::ArmFence(const std::string& barrier, milliseconds lock_timeout) {
@@ -271,7 +278,8 @@ absl::Status Slice::CloseTargetsFence() {
 }
 
 absl::Status Slice::DropFence(milliseconds lock_timeout) {
-  return meridian::DropFence(*source_, fence_, lock_timeout);
+  absl::Status restored = RestoreIdentity(*source_, fence_.name, lock_timeout);
+  return restored.ok() ? meridian::DropFence(*source_, fence_, lock_timeout) : restored;
 }
 
 absl::StatusOr<ChangeStream::Slot> Slice::MakeSlot(ChangeStream& stream) {

@@ -27,11 +27,12 @@
 namespace meridian {
 
 struct SliceOptions {
-  std::string name;   // of the fence; with a number behind it, of what a copy needs
-  std::string other;  // the fence's name of the slice with exchanged roles
-  uint64_t copy = 0;  // that number: each attempt has names of its own
-  uint64_t term = 0;  // the mover's
-  bool back = false;  // the target has all that was committed before it was given up
+  std::string name;            // of the fence; with a number behind it, of what a copy needs
+  std::string other;           // the fence's name of the slice with exchanged roles
+  uint64_t copy = 0;           // that number: each attempt has names of its own
+  uint64_t term = 0;           // the mover's
+  bool back = false;           // the target has all that was committed before it was given up
+  bool full_identity = false;  // MoveOptions
 };
 
 class Slice {

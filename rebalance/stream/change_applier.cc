@@ -96,14 +96,18 @@ absl::Status ChangeApplier::OnRelation(const pgoutput::Relation& relation) {
     relations_.erase(relation.id);
     return absl::OkStatus();
   }
-  Followed followed{.table = &*table, .columns = {}, .identity = {}, .settable = {}};
+  Followed followed;
+  followed.table = &*table;
   for (const pgoutput::Column& column : relation.columns) {
     const std::string name(column.name);
-    if (!Contains(table->columns, name)) {
+    const auto known = std::find(table->columns.begin(), table->columns.end(), name);
+    if (known == table->columns.end()) {
       return NotAsExpected(fmt::format("column {} of table {} is new since the move began", name,
                                        table->name.ToString()));
     }
     followed.columns.push_back(name);
+    followed.types.push_back(table->types[static_cast<size_t>(known - table->columns.begin())]);
+    followed.key.push_back(Contains(table->keys, name));
     followed.identity.push_back(Contains(table->identity, name));
     followed.settable.push_back(Contains(table->settable, name));
   }
@@ -142,42 +146,60 @@ absl::Status ChangeApplier::OnInsert(const pgoutput::Insert& insert) {
               values);
 }
 
+// By its index, or by all of its columns: as text, which tells apart what = does not (1.0
+// and 1.00), and which every type has; the key also by =, for which there may be an index.
+absl::StatusOr<std::string> ChangeApplier::RowSql(const Followed& followed, const Tuple& row,
+                                                  std::vector<PgParameter>& values) {
+  std::vector<std::string> conditions;
+  for (size_t i = 0; i < row.size(); ++i) {
+    if (!followed.identity[i]) continue;
+    if (row[i].kind == Value::Kind::kUnchanged) return NotAsExpected("a change of half a row");
+    values.push_back(ParameterOf(row[i]));
+    const std::string column = QuoteIdentifier(followed.columns[i]);
+    if (!followed.table->by_whole_row) {
+      conditions.push_back(fmt::format("{} = ${}", column, values.size()));
+      continue;
+    }
+    const std::string value = fmt::format("${}::{}", values.size(), followed.types[i]);
+    if (followed.key[i]) conditions.push_back(fmt::format("{} = {}", column, value));
+    conditions.push_back(
+        fmt::format("{}::text COLLATE \"C\" IS NOT DISTINCT FROM ({})::text", column, value));
+  }
+  std::string all = fmt::format("{}", fmt::join(conditions, " AND "));
+  if (!followed.table->by_whole_row) return all;
+  return fmt::format("(tableoid, ctid) = (SELECT tableoid, ctid FROM {} WHERE {} LIMIT 1)",
+                     followed.table->name.ToString(), all);
+}
+
 absl::Status ChangeApplier::OnUpdate(const pgoutput::Update& update) {
   const auto found = Find(update.relation, update.row.size());
   if (!found.ok()) return found.status();
   const Tuple& old_row = update.old_row.empty() ? update.row : update.old_row;
   if (old_row.size() != update.row.size()) return Find(update.relation, old_row.size()).status();
-  std::vector<std::string> sets, wheres;
+  std::vector<std::string> sets;
   std::vector<PgParameter> values;
   for (size_t i = 0; i < update.row.size(); ++i) {
-    const bool in_key = (*found)->identity[i] && update.old_row.empty();  // then unchanged
-    if (!(*found)->settable[i] || in_key || update.row[i].kind == Value::Kind::kUnchanged) continue;
+    const bool in_identity = (*found)->identity[i] && update.old_row.empty();  // then unchanged
+    if (!(*found)->settable[i] || in_identity || update.row[i].kind == Value::Kind::kUnchanged)
+      continue;
     values.push_back(ParameterOf(update.row[i]));
     sets.push_back(fmt::format("{} = ${}", QuoteIdentifier((*found)->columns[i]), values.size()));
   }
   if (sets.empty()) return absl::OkStatus();
-  for (size_t i = 0; i < old_row.size(); ++i) {
-    if (!(*found)->identity[i]) continue;
-    values.push_back(ParameterOf(old_row[i]));
-    wheres.push_back(fmt::format("{} = ${}", QuoteIdentifier((*found)->columns[i]), values.size()));
-  }
+  const auto row = RowSql(**found, old_row, values);
+  if (!row.ok()) return row.status();
   return Send(fmt::format("UPDATE {} SET {} WHERE {}", (*found)->table->name.ToString(),
-                          fmt::join(sets, ", "), fmt::join(wheres, " AND ")),
+                          fmt::join(sets, ", "), *row),
               values);
 }
 
 absl::Status ChangeApplier::OnDelete(const pgoutput::Delete& deleted) {
   const auto found = Find(deleted.relation, deleted.old_row.size());
   if (!found.ok()) return found.status();
-  std::vector<std::string> wheres;
   std::vector<PgParameter> values;
-  for (size_t i = 0; i < deleted.old_row.size(); ++i) {
-    if (!(*found)->identity[i]) continue;
-    values.push_back(ParameterOf(deleted.old_row[i]));
-    wheres.push_back(fmt::format("{} = ${}", QuoteIdentifier((*found)->columns[i]), values.size()));
-  }
-  return Send(fmt::format("DELETE FROM {} WHERE {}", (*found)->table->name.ToString(),
-                          fmt::join(wheres, " AND ")),
+  const auto row = RowSql(**found, deleted.old_row, values);
+  if (!row.ok()) return row.status();
+  return Send(fmt::format("DELETE FROM {} WHERE {}", (*found)->table->name.ToString(), *row),
               values);
 }
 

@@ -53,8 +53,10 @@ class ChangeApplier {
   struct Followed {
     const MovedTable* table = nullptr;
     std::vector<std::string> columns;
+    std::vector<std::string> types;
     std::vector<bool> identity;  // by column
     std::vector<bool> settable;
+    std::vector<bool> key;
   };
 
   ChangeApplier(PgConnection connection, absl::Span<const MovedTable> tables)
@@ -66,6 +68,9 @@ class ChangeApplier {
   absl::Status OnDelete(const pgoutput::Delete& deleted);
   absl::Status OnCommit(const pgoutput::Commit& commit);
   absl::StatusOr<const Followed*> Find(uint32_t relation, size_t columns) const;
+  // The condition for the row of which the stream has this; adds its values.
+  static absl::StatusOr<std::string> RowSql(const Followed& followed, const pgoutput::Tuple& row,
+                                            std::vector<PgParameter>& values);
   absl::Status BeginBatch();
   // Sends the statement, which must touch one row.
   absl::Status Send(const std::string& sql, absl::Span<const PgParameter> parameters);

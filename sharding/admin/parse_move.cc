@@ -47,13 +47,16 @@ void TakeOption(Cursor& cursor, MoveChange& change, bool* dry_run) {
     change.slice_size = TakeMeasure(cursor, kByteUnits, "'256MB'");
   } else if (name == "reversible") {
     change.reversible = cursor.IsSymbol(',') || cursor.IsSymbol(')') || TakeSwitch(cursor);
+  } else if (name == "replica_identity") {
+    change.full_identity = cursor.AcceptKeyword("full");
+    if (!*change.full_identity) cursor.TakeKeyword("default");
   } else if (name == "dry_run" && dry_run != nullptr) {
     *dry_run = true;
   } else {
     cursor.FailAt(position,
                   SqlStatus(sqlstate::kSyntaxError, fmt::format("unknown option \"{}\"", name),
                             "There is max_rate, slice_size, max_replica_lag, "
-                            "cutover_timeout, verify, reversible, dry_run."));
+                            "cutover_timeout, verify, reversible, replica_identity, dry_run."));
   }
 }
 
@@ -104,11 +107,14 @@ Command ParseAlterMove(Cursor& cursor) {
   cursor.TakeKeyword("set");
   const int position = cursor.PositionHere();
   command.change = TakeOptions(cursor, nullptr);
-  if (command.change.reversible) {
-    cursor.FailAt(
-        position,
-        SqlStatus(sqlstate::kFeatureNotSupported, "whether a move is reversible cannot be changed",
-                  "FINISH MOVE ends one that is; cancel another, and ask for it anew."));
+  if (command.change.reversible || command.change.full_identity) {
+    cursor.FailAt(position, SqlStatus(sqlstate::kFeatureNotSupported,
+                                      fmt::format("{} cannot be changed",
+                                                  command.change.reversible
+                                                      ? "whether a move is reversible"
+                                                      : "the replica identity of a move"),
+                                      "Cancel the move, and ask for it anew; FINISH MOVE ends a "
+                                      "reversible one."));
   }
   return command;
 }

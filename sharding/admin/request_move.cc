@@ -51,6 +51,7 @@ absl::StatusOr<MoveRequest> RequestMove(const MoveKeyRange& command, const Shard
   if (given.cutover_timeout) request.options.cutover_timeout = *given.cutover_timeout;
   if (given.verify) request.options.verify = *given.verify;
   if (given.reversible) request.options.reversible = *given.reversible;
+  if (given.full_identity) request.options.full_identity = *given.full_identity;
   if (given.slice_size) request.options.slice_size = *given.slice_size;
   if (request.options.reversible) {
     if (given.slice_size && *given.slice_size > 0) {

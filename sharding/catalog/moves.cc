@@ -89,8 +89,8 @@ absl::StatusOr<uint64_t> AddMove(PgConnection& catalog, const MoveRequest& reque
   const MoveOptions& options = request.options;
   auto added = catalog.Query(
       "INSERT INTO moves (range, distribution, source, target, max_rate, cutover_timeout_ms,"
-      " max_replica_lag_ms, verify, asked_by, reversible, slice_size)"
-      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+      " max_replica_lag_ms, verify, asked_by, reversible, slice_size, full_identity)"
+      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
       " ON CONFLICT (range) WHERE ended_at IS NULL DO NOTHING RETURNING move",
       {{request.range},
        {request.distribution},
@@ -102,7 +102,8 @@ absl::StatusOr<uint64_t> AddMove(PgConnection& catalog, const MoveRequest& reque
        {options.verify ? "true" : "false"},
        {std::string(who)},
        {options.reversible ? "true" : "false"},
-       Text(options.slice_size)});
+       Text(options.slice_size),
+       {options.full_identity ? "true" : "false"}});
   if (!added.ok()) return added.status();
   if (added->rows() == 1) return Number(*added, 0, 0);
   return SqlStatus(sqlstate::kObjectInUse,
@@ -172,7 +173,7 @@ absl::StatusOr<std::vector<MoveRecord>> OpenMoves(PgConnection& catalog) {
       "SELECT move, range, distribution, source, target, max_rate, cutover_timeout_ms, verify, "
       "wish,"
       " phase, copies, cutovers, max_replica_lag_ms, reversible, back, slice_size, slice, moved, "
-      "slices FROM moves"
+      "slices, full_identity FROM moves"
       " WHERE ended_at IS NULL ORDER BY move");
   if (!result.ok()) return result.status();
   std::vector<MoveRecord> moves;
@@ -186,7 +187,8 @@ absl::StatusOr<std::vector<MoveRecord>> OpenMoves(PgConnection& catalog) {
                             std::chrono::milliseconds(Number(*result, r, 12)),
                             result->Get(r, 7) == "t",
                             Number(*result, r, 15),
-                            result->Get(r, 13) == "t"};
+                            result->Get(r, 13) == "t",
+                            result->Get(r, 19) == "t"};
     for (size_t w = 0; w < std::size(kWishes); ++w) {
       if (result->Get(r, 8) == kWishes[w]) move.wish = static_cast<MoveWish>(w);
     }

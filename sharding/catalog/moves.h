@@ -27,6 +27,8 @@ struct MoveOptions {
   uint64_t slice_size = uint64_t{4} << 30;  // bytes that move at a time, about; 0: all
   // Once the target owns the range, the source is kept up to date until FINISH MOVE.
   bool reversible = false;
+  // Tables whose rows cannot be told apart by an index get REPLICA IDENTITY FULL for the time.
+  bool full_identity = false;
 };
 
 // Of a move that is to be changed: what is given.
@@ -36,7 +38,8 @@ struct MoveChange {
   std::optional<std::chrono::milliseconds> max_replica_lag;
   std::optional<bool> verify;
   std::optional<uint64_t> slice_size;
-  std::optional<bool> reversible;  // of a new move only
+  std::optional<bool> reversible;  // this and the next of a new move only
+  std::optional<bool> full_identity;
 };
 
 // What a move is to take, in the words of the map at the time.

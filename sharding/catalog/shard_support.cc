@@ -10,7 +10,7 @@ namespace {
 // As sql/shard/support.sql ends. A newer binary's is left alone: it serves this one, too.
 constexpr char kIsThere[] =
     "SELECT coalesce(obj_description(to_regprocedure('meridian.decide(text)'), 'pg_proc') "
-    "~ '^meridian shard support [2-9]', false)";
+    "~ '^meridian shard support [3-9]', false)";
 
 }  // namespace
 

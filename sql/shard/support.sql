@@ -87,4 +87,15 @@ BEGIN
 END $$;
 REVOKE EXECUTE ON FUNCTION meridian.act_as_mover(bigint) FROM PUBLIC;
 
-COMMENT ON FUNCTION meridian.decide(text) IS 'meridian shard support 2';
+-- The replica identities that tables had before moves gave them FULL (rebalance/full_identity.h), for
+-- each move that needs it.
+CREATE TABLE IF NOT EXISTS meridian.replica_identities (
+  owner text NOT NULL,       -- the move's, as its fence
+  relation oid NOT NULL,
+  identity "char" NOT NULL,  -- pg_class.relreplident
+  index oid,                 -- where that is an index
+  PRIMARY KEY (owner, relation)
+);
+GRANT SELECT ON meridian.replica_identities TO PUBLIC;
+
+COMMENT ON FUNCTION meridian.decide(text) IS 'meridian shard support 3';

@@ -50,6 +50,7 @@ def owner(cluster: Cluster, range_name: str, proxy=None) -> str:
 LEFT = ["SELECT slot_name FROM pg_replication_slots",
         "SELECT pubname FROM pg_publication",
         "SELECT roname FROM pg_replication_origin",
+        "SELECT * FROM meridian.replica_identities",
         "SELECT relname FROM pg_class WHERE relname LIKE 'meridian_%move%'",
         "SELECT proname FROM pg_proc WHERE proname LIKE 'meridian_%move%'",
         "SELECT tgname FROM pg_trigger WHERE tgname LIKE 'meridian_%move%'"]

@@ -15,11 +15,6 @@ using ::testing::HasSubstr;
 
 class FenceTest : public SliceTest {
  protected:
-  void SetUp() override {
-    SliceTest::SetUp();
-    AtSource().Query("CREATE SCHEMA meridian");
-  }
-
   Fence FenceFor(const std::vector<std::pair<std::string, std::string>>& tables) {
     Fence fence{.name = kName, .tables = {}, .range = "middle", .new_owner = "s2"};
     for (const auto& [table, key] : tables) {

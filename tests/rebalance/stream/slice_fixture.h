@@ -20,6 +20,7 @@
 #include "rebalance/stream/moved_table.h"
 #include "rebalance/stream/publication.h"
 #include "rebalance/stream/range_copy.h"
+#include "sharding/catalog/shard_support.h"
 #include "sharding/sql_status.h"
 #include "tests/support/pg_cluster.h"
 
@@ -61,6 +62,10 @@ class SliceTest : public ::testing::Test {
     }
     source_ = TargetOf(*source_cluster_, "shop");
     target_ = TargetOf(*target_cluster_, "shop");
+    for (const PgTarget& target : {source_, target_}) {
+      auto connection = *PgConnection::Connect(target);
+      ASSERT_TRUE(EnsureShardSupport(connection).ok());
+    }
   }
   void TearDown() override {
     stream_.reset();
@@ -90,7 +95,8 @@ class SliceTest : public ::testing::Test {
   }
 
   // A distribution by bigint, cut at 1000 and 2000; the middle range moves.
-  void Distribute(std::vector<std::pair<std::string, std::string>> tables, bool hashed = false) {
+  void Distribute(std::vector<std::pair<std::string, std::string>> tables, bool hashed = false,
+                  bool full_identity = false) {
     std::vector<KeyRange> ranges;
     ranges.push_back({"low", {}, ShardIndex{0}});
     const int64_t cut = hashed ? int64_t{-1} << 62 : 1000;
@@ -103,7 +109,7 @@ class SliceTest : public ::testing::Test {
                          .kind = MappedTable::Kind::kSharded,
                          .distribution = 0,
                          .key_columns = {key}};
-      auto moved = ReadMovedTable(connection, mapped, *distribution_, 1);
+      auto moved = ReadMovedTable(connection, mapped, *distribution_, 1, full_identity);
       ASSERT_TRUE(moved.ok()) << moved.status();
       tables_.push_back(*std::move(moved));
     }

@@ -166,23 +166,69 @@ TEST_F(SliceTest, TablesWithoutAUsableIdentityAreRefused) {
   AtSource().Query(
       "CREATE TABLE none (k bigint NOT NULL);"
       "CREATE TABLE other_key (k bigint NOT NULL, id int PRIMARY KEY);"
-      "CREATE TABLE full_rows (k bigint PRIMARY KEY); ALTER TABLE full_rows REPLICA IDENTITY FULL;"
+      "CREATE TABLE late (k bigint PRIMARY KEY DEFERRABLE);"
+      "CREATE TABLE nothing (k bigint PRIMARY KEY); ALTER TABLE nothing REPLICA IDENTITY NOTHING;"
+      "CREATE TABLE part (k bigint PRIMARY KEY) PARTITION BY RANGE (k);"
+      "CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (0) TO (10);"
+      "ALTER TABLE part_1 REPLICA IDENTITY NOTHING;"
+      "CREATE TABLE full_rows (k bigint NOT NULL); ALTER TABLE full_rows REPLICA IDENTITY FULL;"
+      "CREATE TABLE full_key (k bigint PRIMARY KEY, v int);"
+      "ALTER TABLE full_key REPLICA IDENTITY FULL;"
+      "CREATE TABLE included (k bigint, v int, PRIMARY KEY (k) INCLUDE (v));"
       "CREATE TABLE by_index (k bigint NOT NULL, i int NOT NULL, UNIQUE (k, i));"
       "ALTER TABLE by_index REPLICA IDENTITY USING INDEX by_index_k_i_key");
   Distribute({});
   auto connection = *PgConnection::Connect(source_);
-  const auto read = [&](const std::string& table) {
+  const auto read = [&](const std::string& table, bool full_identity = false) {
     return ReadMovedTable(connection,
                           {.name = {"public", table},
                            .kind = MappedTable::Kind::kSharded,
                            .distribution = 0,
                            .key_columns = {"k"}},
-                          *distribution_, 1);
+                          *distribution_, 1, full_identity);
   };
-  for (const char* const table : {"none", "other_key", "full_rows"}) {
+  for (const char* const table : {"none", "other_key", "late", "nothing", "part"}) {
     EXPECT_EQ(State(read(table).status()), "55000") << table;
+    EXPECT_TRUE(read(table, true)->needs_full_identity) << table;
+  }
+  EXPECT_TRUE(read("none", true)->by_whole_row);
+  EXPECT_TRUE(read("late", true)->by_whole_row);
+  EXPECT_FALSE(read("part", true)->by_whole_row);
+  EXPECT_TRUE(read("full_rows")->by_whole_row);
+  for (const char* const table : {"full_key", "included"}) {
+    EXPECT_THAT(read(table)->identity, ::testing::ElementsAre("k")) << table;
+    EXPECT_FALSE(read(table)->needs_full_identity) << table;
   }
   EXPECT_THAT(read("by_index")->identity, ::testing::ElementsAre("k", "i"));
+}
+
+// Rows that are the same, or that only their text tells apart; types without =; NULL; large values.
+TEST_F(SliceTest, RowsWithoutAKeyAreFollowedByAllTheirColumns) {
+  OnBoth(
+      "CREATE TABLE t (k bigint NOT NULL, n numeric, j json, p point, v text, at timestamptz,"
+      " id bigint GENERATED ALWAYS AS IDENTITY, twice bigint GENERATED ALWAYS AS (k * 2) STORED);"
+      "ALTER TABLE t ALTER v SET STORAGE EXTERNAL; ALTER TABLE t REPLICA IDENTITY FULL");
+  AtSource().Query(
+      "INSERT INTO t SELECT 1000 + i / 2, CASE i % 2 WHEN 0 THEN 1.0 ELSE 1.00 END, '{\"a\":  1}',"
+      " '(1,2)', CASE WHEN i % 3 = 0 THEN repeat('x', 10000) END, now() FROM generate_series(0, "
+      "39) i;"
+      "INSERT INTO t OVERRIDING SYSTEM VALUE SELECT 1500, 7, NULL, NULL, 'same', NULL, 7"
+      " FROM generate_series(1, 5)");
+  Distribute({{"t", "k"}});
+  Copy();
+  BeginToFollow();
+  AtSource().Query("DELETE FROM t WHERE ctid IN (SELECT ctid FROM t WHERE k = 1500 LIMIT 2)");
+  AtSource().Query("UPDATE t SET n = 8 WHERE ctid IN (SELECT ctid FROM t WHERE k = 1500 LIMIT 1)");
+  AtSource().Query("UPDATE t SET n = 2 WHERE n::text = '1.00' AND k < 1010");
+  AtSource().Query("UPDATE t SET j = '{}', p = NULL, at = at + interval '1 us' WHERE k > 1015");
+  AtSource().Query("DELETE FROM t WHERE k = 1012");
+  AtSource().Query("UPDATE t SET k = 3000 WHERE k = 1003");
+  AtSource().Query("INSERT INTO t (k, v) VALUES (5, repeat('y', 10000))");
+  AtSource().Query("UPDATE t SET k = 1700 WHERE k = 5");  // into the range, with its large value
+  const auto caught_up = FollowToBarrier();
+  ASSERT_TRUE(caught_up.ok()) << caught_up.status();
+  EXPECT_TRUE(*caught_up);
+  ExpectSameRows();
 }
 
 TEST_F(SliceTest, TheEndOfTheServersIsNoticed) {
