@@ -128,6 +128,21 @@ absl::Status MoveJournal::Note(const MoveProgress& progress) {
   });
 }
 
+absl::Status MoveJournal::NoteSize(uint64_t file_bytes) {
+  return store_.Use([&](PgConnection& catalog) {
+    return catalog
+        .Query(
+            "UPDATE moves SET file_bytes = CASE slices WHEN 0 THEN $2::bigint ELSE file_bytes END,"
+            " bytes_expected = CASE slices WHEN 0 THEN $2::bigint ELSE "
+            "coalesce(bytes_moved::numeric"
+            " * greatest(1, file_bytes::numeric / nullif(slices * slice_size, 0)), bytes_expected)"
+            " END,"
+            " bytes_copied = 0 WHERE move = $1 AND ended_at IS NULL",
+            {{std::to_string(move_.id)}, Text(file_bytes)})
+        .status();
+  });
+}
+
 absl::Status MoveJournal::NoteWait(const std::string& why) {
   if (why == waits_for_) return absl::OkStatus();
   waits_for_ = why;

@@ -58,6 +58,9 @@ class MoveJournal {
   // What the operator says now; the move's options as well.
   absl::StatusOr<MoveWish> ReadWish();
   absl::Status Note(const MoveProgress& progress);
+  // What the range takes in the source's files, before a slice is copied. Of the first, that is how
+  // many bytes are expected; then what those have taken as rows that have moved.
+  absl::Status NoteSize(uint64_t file_bytes);
   // What it waits for, or why it is tried again; empty: nothing.
   absl::Status NoteWait(const std::string& why);
 

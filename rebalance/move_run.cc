@@ -123,9 +123,8 @@ absl::Status MoveRun::Queued() {
   absl::Status latency = store_.Use(
       [&](PgConnection& catalog) { return NoteLatencyBefore(catalog, journal_.move().id); });
   if (!latency.ok()) return latency;
-  if (journal_.move().slices == 0) progress_.bytes_expected = *bytes;
   progress_.bytes_copied = 0;
-  if (absl::Status noted = journal_.Note(progress_); !noted.ok()) return noted;
+  if (absl::Status noted = journal_.NoteSize(*bytes); !noted.ok()) return noted;
   const auto slice_end = NextSlice(*bytes);
   if (!slice_end.ok()) return slice_end.status();
   FaultPoint("move.announce");
@@ -268,8 +267,9 @@ absl::Status MoveRun::FollowAndSwitch() {
     absl::Status waits =
         journal_.NoteWait("transactions that run on the source, then the comparison of all rows");
     if (!waits.ok()) return waits;
-    if (absl::Status same = slice_->Verify([&] { return Pulse(); }); !same.ok()) return same;
-    verified_ = true;
+    const auto same = slice_->Verify([&] { return Pulse(); });
+    if (!same.ok()) return same.status();
+    verified_ = *same;
     if (absl::Status noted = journal_.NoteWait(""); !noted.ok()) return noted;
     FaultPoint("move.verified");
     return absl::OkStatus();  // catch up once more

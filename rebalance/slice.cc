@@ -330,6 +330,10 @@ absl::Status Slice::Follow() {
   auto applier = ChangeApplier::Connect(Unlimited(target_primary_), name, tables_);
   if (!applier.ok()) return applier.status();
   applier_.emplace(*std::move(applier));
+  applier_->set_fetch([this](const MovedTable& table, const std::vector<std::string>& columns,
+                             absl::Span<const PgParameter> identity) {
+    return FetchFromSource(table, columns, identity);
+  });
   auto stream = ChangeStream::Connect(Unlimited(source_primary_));
   if (!stream.ok()) return stream.status();
   stream_.emplace(*std::move(stream));
@@ -337,6 +341,30 @@ absl::Status Slice::Follow() {
   if (!started.ok()) return started;
   follower_.emplace(*stream_, *applier_);
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<std::vector<PgParameter>>> Slice::FetchFromSource(
+    const MovedTable& table, const std::vector<std::string>& columns,
+    absl::Span<const PgParameter> identity) {
+  std::vector<std::string> values, conditions;
+  for (const std::string& column : columns) values.push_back(QuoteIdentifier(column));
+  for (size_t i = 0; i < identity.size(); ++i) {
+    conditions.push_back(fmt::format("{} = ${}", QuoteIdentifier(table.identity[i]), i + 1));
+  }
+  auto row = source_->Query(fmt::format("SELECT {} FROM {} WHERE {}", fmt::join(values, ", "),
+                                        table.name.ToString(), fmt::join(conditions, " AND ")),
+                            identity);
+  if (!row.ok()) return row.status();
+  auto now = source_->Query("SELECT pg_current_wal_insert_lsn()");
+  if (!now.ok()) return now.status();
+  ahead_until_ = ParseLsn(now->Text(0, 0)).value_or(0);
+  if (row->rows() != 1) return std::nullopt;
+  std::vector<PgParameter> fetched;
+  for (size_t c = 0; c < columns.size(); ++c) {
+    const auto value = row->Get(0, c);
+    fetched.push_back(value ? PgParameter(*value) : std::nullopt);
+  }
+  return fetched;
 }
 
 absl::StatusOr<uint64_t> Slice::LagBytes() {
@@ -369,7 +397,7 @@ absl::Status Slice::EmitBarrier(const std::string& barrier) {
 
 // A second slot gives a snapshot of the source and the place in the stream to which it belongs;
 // there the target has the same, or something has gone wrong.
-absl::Status Slice::Verify(absl::FunctionRef<absl::Status()> meanwhile) {
+absl::StatusOr<bool> Slice::Verify(absl::FunctionRef<absl::Status()> meanwhile) {
   const std::string name = CopyName() + "_verify";
   if (absl::Status none = ChangeStream::DropSlot(*source_, name); !none.ok()) return none;
   std::stop_source give_up;
@@ -399,13 +427,20 @@ absl::Status Slice::Verify(absl::FunctionRef<absl::Status()> meanwhile) {
   const auto there = follower_->UpTo(slot->start, steady_clock::now() + kBarrierMax);
   if (!there.ok()) return there.status();
   if (!*there) return NotPossible("the target does not catch up", "It is tried again.");
+  if (ahead_until_ > slot->start) {
+    absl::Status dropped = ChangeStream::DropSlot(*source_, name);
+    if (!dropped.ok()) return dropped;
+    return false;
+  }
   auto at_target = OpenForRows(target);
   if (!at_target.ok()) return at_target.status();
   auto begun = at_target->Script("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT 1");
   if (!begun.ok()) return begun.status();
   absl::Status same = CompareSnapshots(*at_source, *at_target, give_up, meanwhile);
   absl::Status dropped = ChangeStream::DropSlot(*source_, name);
-  return same.ok() ? dropped : same;
+  if (!same.ok()) return same;
+  if (!dropped.ok()) return dropped;
+  return true;
 }
 
 absl::Status Slice::CompareSnapshots(PgConnection& at_source, PgConnection& at_target,

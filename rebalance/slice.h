@@ -86,9 +86,9 @@ class Slice {
   absl::StatusOr<std::vector<Pressure>> Pressures(std::chrono::milliseconds max_replica_lag);
   // Emits a message that Follower::Until waits for.
   absl::Status EmitBarrier(const std::string& barrier);
-  // Compares all rows at one moment, while the stream is followed on. M0004 where they differ.
-  // `meanwhile` is called at least once a second.
-  absl::Status Verify(absl::FunctionRef<absl::Status()> meanwhile);
+  // Compares all rows at one moment, while the stream is followed on. M0004 where they differ;
+  // false: they could not be compared just then. `meanwhile` is called at least once a second.
+  absl::StatusOr<bool> Verify(absl::FunctionRef<absl::Status()> meanwhile);
   // What a replica of the target must have replayed to have all that is applied.
   absl::StatusOr<Lsn> TargetPosition();
 
@@ -102,6 +102,10 @@ class Slice {
   absl::Status ReadTables(const std::string& new_owner);
   std::string CopyName() const;
   absl::StatusOr<ChangeStream::Slot> MakeSlot(ChangeStream& stream);
+  // For ChangeApplier.
+  absl::StatusOr<std::optional<std::vector<PgParameter>>> FetchFromSource(
+      const MovedTable& table, const std::vector<std::string>& columns,
+      absl::Span<const PgParameter> identity);
   absl::Status CompareSnapshots(PgConnection& at_source, PgConnection& at_target,
                                 std::stop_source& give_up,
                                 absl::FunctionRef<absl::Status()> meanwhile);
@@ -120,6 +124,8 @@ class Slice {
   std::optional<ChangeApplier> applier_;
   std::optional<Follower> follower_;
   Lsn start_ = 0;  // the target has all that was committed at the source before
+  // Up to here the target may have values that the source had only later: FetchFromSource.
+  Lsn ahead_until_ = 0;
 };
 
 // The SQLSTATE of rows that differ.

@@ -124,22 +124,47 @@ absl::StatusOr<const ChangeApplier::Followed*> ChangeApplier::Find(uint32_t rela
   return &found->second;
 }
 
+absl::Status ChangeApplier::Fetch(const Followed& followed, const Tuple& row,
+                                  std::vector<PgParameter>& values) const {
+  std::vector<std::string> columns;
+  std::vector<size_t> places;
+  for (size_t i = 0; i < row.size(); ++i) {
+    if (row[i].kind != Value::Kind::kUnchanged) continue;
+    columns.push_back(followed.columns[i]);
+    places.push_back(i);
+  }
+  if (columns.empty()) return absl::OkStatus();
+  std::vector<PgParameter> identity;
+  for (const std::string& name : followed.table->identity) {
+    const auto column = std::find(followed.columns.begin(), followed.columns.end(), name);
+    if (column == followed.columns.end() || Contains(columns, name)) break;
+    identity.push_back(values[static_cast<size_t>(column - followed.columns.begin())]);
+  }
+  const bool can_ask = fetch_ && identity.size() == followed.table->identity.size();
+  if (can_ask) {
+    auto fetched = fetch_(*followed.table, columns, identity);
+    if (!fetched.ok()) return fetched.status();
+    if (fetched->has_value()) {
+      for (size_t i = 0; i < places.size(); ++i) values[places[i]] = std::move((**fetched)[i]);
+      return absl::OkStatus();
+    }
+  }
+  return SqlStatus(kValueNotSent,
+                   fmt::format("the stream of changes lacks a value of column {} of table {}",
+                               columns[0], followed.table->name.ToString()));
+}
+
 absl::Status ChangeApplier::OnInsert(const pgoutput::Insert& insert) {
   const auto found = Find(insert.relation, insert.row.size());
   if (!found.ok()) return found.status();
   std::vector<std::string> names, places;
   std::vector<PgParameter> values;
   for (size_t i = 0; i < insert.row.size(); ++i) {
-    const std::string& column = (*found)->columns[i];
-    if (insert.row[i].kind == Value::Kind::kUnchanged) {
-      return SqlStatus(kValueNotSent, fmt::format("the stream of changes lacks a value of column "
-                                                  "{} of table {}",
-                                                  column, (*found)->table->name.ToString()));
-    }
-    names.push_back(QuoteIdentifier(column));
+    names.push_back(QuoteIdentifier((*found)->columns[i]));
     values.push_back(ParameterOf(insert.row[i]));
     places.push_back(fmt::format("${}", values.size()));
   }
+  if (absl::Status whole = Fetch(**found, insert.row, values); !whole.ok()) return whole;
   return Send(fmt::format("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({})",
                           (*found)->table->name.ToString(), fmt::join(names, ", "),
                           fmt::join(places, ", ")),

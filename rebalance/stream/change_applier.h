@@ -13,7 +13,9 @@
 #include <absl/types/span.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,8 +26,15 @@
 namespace meridian {
 
 // A large value of a row came into the range by an UPDATE that left it as it was, so it is not in
-// the stream: the slice has to start over.
+// the stream, and the source's row has it no more: the slice has to start over.
 inline constexpr std::string_view kValueNotSent = "M0001";
+
+// Asks the source for such values: of these columns of the row that has this identity
+// (MovedTable::identity), in their order. nullopt: the row is gone, or has another identity now.
+// They may be newer than the stream, which then has what made them so.
+using FetchValues = std::function<absl::StatusOr<std::optional<std::vector<PgParameter>>>(
+    const MovedTable& table, const std::vector<std::string>& columns,
+    absl::Span<const PgParameter> identity)>;
 
 class ChangeApplier {
  public:
@@ -35,6 +44,9 @@ class ChangeApplier {
                                                absl::Span<const MovedTable> tables);
   // No error if there is none. Nobody may be using it.
   static absl::Status DropOrigin(PgConnection& connection, const std::string& origin);
+
+  // Without it every such value ends the stream.
+  void set_fetch(FetchValues fetch) { fetch_ = std::move(fetch); }
 
   // Takes the next event of the stream. Small transactions are applied together, in one
   // transaction, so what it says is durable only when Flush, or applied(), says so.
@@ -64,6 +76,9 @@ class ChangeApplier {
 
   absl::Status OnRelation(const pgoutput::Relation& relation);
   absl::Status OnInsert(const pgoutput::Insert& insert);
+  // Fills the values of the row that are not in the stream.
+  absl::Status Fetch(const Followed& followed, const pgoutput::Tuple& row,
+                     std::vector<PgParameter>& values) const;
   absl::Status OnUpdate(const pgoutput::Update& update);
   absl::Status OnDelete(const pgoutput::Delete& deleted);
   absl::Status OnCommit(const pgoutput::Commit& commit);
@@ -79,6 +94,7 @@ class ChangeApplier {
 
   PgConnection connection_;
   absl::Span<const MovedTable> tables_;
+  FetchValues fetch_;
   absl::flat_hash_map<uint32_t, Followed> relations_;
   std::map<std::string, std::string> prepared_;  // SQL -> name
   Lsn applied_ = 0;

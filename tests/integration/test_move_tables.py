@@ -224,3 +224,43 @@ def test_a_dry_run_moves_nothing(plain):
     assert len(plain.proxy.admin_rows("SHOW MOVE HISTORY")) == moves_before
     assert plain.proxy.admin_rows("SHOW EPOCH") == epoch
     moves.assert_nothing_left(plain)
+
+
+def test_large_values_that_come_into_the_range(plain):
+    """An UPDATE of the key on the source brings rows into the range without the values that it leaves as they are:
+    they are asked for. One is changed before it is, one is gone, one has gone on to another key."""
+    for shard in plain.shards:
+        shard.execute("ALTER TABLE t ADD PRIMARY KEY (k), ADD COLUMN big text, ALTER big SET STORAGE EXTERNAL,"
+                      " ADD COLUMN other text, ALTER other SET STORAGE EXTERNAL", plain.database)
+    plain.admin("SPLIT KEY RANGE p_mid FROM p_low BY 50")
+    s1 = plain.shard("s1")
+    s1.execute("UPDATE t SET big = repeat(k::text, 5000), other = repeat('o', 5000) WHERE k < 50", plain.database)
+    plain.proxy.set_fault_points("move.following=pause")
+    move = moves.ask(plain, "p_mid", "s2")
+    moves.wait_for_phase(plain, move, "following")
+    s1.execute("DELETE FROM t WHERE k BETWEEN 50 AND 99", plain.database)
+    s1.execute("UPDATE t SET k = k + 50 WHERE k < 40", plain.database)
+    s1.execute("UPDATE t SET big = repeat('new', 5000) WHERE k = 51", plain.database)
+    s1.execute("UPDATE t SET other = NULL, v = 3 WHERE k = 52", plain.database)
+    of_range = "SELECT t::text FROM t WHERE k BETWEEN 50 AND 99 ORDER BY k"
+    before = s1.execute(of_range, plain.database)
+    plain.proxy.set_fault_points("")
+    row = moves.wait_for_end(plain, move)
+    assert (row["phase"], row["copies"]) == ("done", 1), row
+    assert plain.shard("s2").execute(of_range, plain.database) == before and len(before) == 40
+    # Of what is not there any more the copy is begun anew.
+    s2 = plain.shard("s2")
+    plain.proxy.set_fault_points("move.following=pause")
+    move = moves.ask(plain, "p_low", "s2")
+    moves.wait_for_phase(plain, move, "following")
+    s1.execute("UPDATE t SET k = k - 100 WHERE k = 45", plain.database)
+    assert s1.execute("UPDATE t SET k = k + 1000 WHERE k BETWEEN 40 AND 44 RETURNING big IS NULL", plain.database)
+    s1.execute("UPDATE t SET k = k - 1000 WHERE k = 1040", plain.database)
+    s1.execute("DELETE FROM t WHERE k = 40", plain.database)
+    s1.execute("DELETE FROM t WHERE k > 1000", plain.database)
+    plain.proxy.set_fault_points("")
+    row = moves.wait_for_end(plain, move)
+    assert (row["phase"], row["copies"]) == ("done", 2), row
+    assert s2.execute("SELECT length(big) FROM t WHERE k = -55", plain.database) == [(10000,)]
+    moves.assert_nothing_left(plain)
+    plain.admin("UNITE KEY RANGE p_low WITH p_mid")
