@@ -16,6 +16,7 @@
 
 #include "metrics/counters.h"
 #include "rebalance/move_journal.h"
+#include "rebalance/pressure.h"
 #include "rebalance/proxies.h"
 #include "rebalance/slice.h"
 #include "rebalance/throttle.h"
@@ -116,7 +117,7 @@ class MoveRun {
   bool verified_ = false;
   Throttle throttle_;
   MoveProgress progress_;
-  std::string latency_seen_;
+  LatencySeen latency_seen_;
   std::chrono::steady_clock::time_point pulse_{};
   uint64_t pulse_bytes_ = 0;
   uint64_t changes_counted_ = 0;  // of the slice's

@@ -20,11 +20,18 @@ absl::StatusOr<std::vector<Pressure>> ReplicaPressure(PgConnection& shard, const
 absl::StatusOr<std::vector<Pressure>> SlotPressure(PgConnection& source,
                                                    const std::string& slot_prefix);
 
+// What was looked at last.
+struct LatencySeen {
+  std::string at;        // empty: nothing
+  bool pressed = false;  // it has slowed the move down
+};
 // The clients' latency on both shards of a move, as the proxies have told, against what it was
-// before: NoteLatencyBefore, which the move does once. `seen`: the time of what was looked at last;
-// nothing is told where there is nothing newer, so that each report slows the move down once.
+// before: NoteLatencyBefore, which the move does once. The pressure is how many of 100 statements
+// take longer than 95 did then: their share tells sooner than a quantile what becomes of the slow
+// ones. Nothing is told where there is nothing newer, nor anything that is partly from before
+// the move slowed down.
 absl::Status NoteLatencyBefore(PgConnection& catalog, uint64_t move);
 absl::StatusOr<std::vector<Pressure>> LatencyPressure(PgConnection& catalog, uint64_t move,
-                                                      std::string& seen);
+                                                      LatencySeen& seen);
 
 }  // namespace meridian

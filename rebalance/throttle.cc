@@ -6,9 +6,12 @@
 namespace meridian {
 namespace {
 
-constexpr double kDecrease = 0.5;
+// What presses a little slows it down a little.
+constexpr double kDecreaseMost = 0.5;
+constexpr double kDecreaseLeast = 0.9;
 constexpr double kSlack = 4;  // a limit so many times what is sent holds nothing back
-constexpr double kIncreasePerSecond = 0.05;  // of itself
+constexpr double kBeginningPerSecond = 1.33;
+constexpr double kIncreasePerSecond = 0.1;  // of itself
 
 }  // namespace
 
@@ -43,12 +46,14 @@ void Throttle::Adapt(const std::vector<Pressure>& pressures, uint64_t now_us) {
   const double measured = seconds > 0 ? static_cast<double>(counted_bytes_) / seconds : 0;
   counted_from_us_ = now_us;
   counted_bytes_ = 0;
+  const auto strength = [](const Pressure& pressure) { return pressure.now / pressure.limit; };
   const auto pressing =
-      std::find_if(pressures.begin(), pressures.end(),
-                   [](const Pressure& pressure) { return pressure.now > pressure.limit; });
-  if (pressing != pressures.end()) {
+      std::max_element(pressures.begin(), pressures.end(),
+                       [&](const auto& a, const auto& b) { return strength(a) < strength(b); });
+  if (pressing != pressures.end() && strength(*pressing) > 1) {
+    const double decrease = std::clamp(1 / strength(*pressing), kDecreaseMost, kDecreaseLeast);
     const double from = adaptive_ ? std::min(*adaptive_, std::max(measured, 1.0)) : measured;
-    adaptive_ = std::max(static_cast<double>(kRateMin), from * kDecrease);
+    adaptive_ = std::max(static_cast<double>(kRateMin), from * decrease);
     reason_ = pressing->what;
     beginning_ = false;
     return;
@@ -56,7 +61,7 @@ void Throttle::Adapt(const std::vector<Pressure>& pressures, uint64_t now_us) {
   if (seconds == 0) return;  // nothing was measured
   if (adaptive_) {
     if (beginning_) {
-      *adaptive_ *= std::exp2(std::clamp(seconds, 0.0, 1.0));
+      *adaptive_ *= std::pow(kBeginningPerSecond, std::clamp(seconds, 0.0, 1.0));
     } else {
       *adaptive_ += std::max(static_cast<double>(kRateMin), *adaptive_ * kIncreasePerSecond) *
                     std::clamp(seconds, 0.0, 10.0);

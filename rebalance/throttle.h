@@ -17,7 +17,7 @@ namespace meridian {
 struct Pressure {
   std::string what;  // "replica lag", for SHOW MOVES
   double now = 0;    // in any unit
-  double limit = 0;  // in the same; above it the move slows down
+  double limit = 0;  // in the same, above 0; above it the move slows down
 };
 
 class Throttle {
@@ -29,9 +29,10 @@ class Throttle {
       : max_rate_(max_rate), reason_(max_rate == 0 ? "" : kMaxRate) {}
   void set_max_rate(uint64_t max_rate) { max_rate_ = max_rate; }
 
-  // There is somebody whom the move could hurt: it begins slowly, and doubles its rate each second
-  // until something presses or nothing holds it back.
-  static constexpr uint64_t kRateFirst = 4 << 20;
+  // There is somebody whom the move could hurt: it begins slowly, and goes up by a third each
+  // second (more would be much too much before it is noticed), until something presses or nothing
+  // holds it back.
+  static constexpr uint64_t kRateFirst = 1 << 20;
   void BeginSlowly();
 
   // Takes the bytes, which are sent in any case, and gives how long to wait before the next:

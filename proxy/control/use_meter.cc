@@ -14,7 +14,7 @@ constexpr double kStatementsMin = 0.01;
 void UseMeter::Add(RangeUseReport report, double seconds) {
   if (seconds <= 0) return;
   shards_.push_back(std::move(report.shards));
-  if (shards_.size() > kReports) shards_.pop_front();
+  if (shards_.size() > kUsualReports) shards_.pop_front();
   const double fades = std::exp(-seconds / kLoadSeconds);
   const double counts = (1 - fades) * RangeUse::kSampled / seconds;
   for (auto& [name, load] : loads_) {
@@ -33,12 +33,14 @@ void UseMeter::Add(RangeUseReport report, double seconds) {
 }
 
 std::map<std::string, UseMeter::Latency> UseMeter::Latencies() const {
-  std::map<std::string, HistogramTotals> sums;
-  for (const auto& report : shards_) {
-    for (const auto& [name, totals] : report) sums[name].Add(totals);
-  }
   std::map<std::string, Latency> latencies;
-  for (const auto& [name, sum] : sums) latencies[name] = {sum.count, sum.Quantile(0.95)};
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    for (const auto& [name, totals] : shards_[i]) {
+      Latency& latency = latencies[name];
+      latency.usual.Add(totals);
+      if (i + kRecentReports >= shards_.size()) latency.recent.Add(totals);
+    }
+  }
   return latencies;
 }
 

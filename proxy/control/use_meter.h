@@ -14,8 +14,8 @@ namespace meridian {
 class UseMeter {
  public:
   struct Latency {
-    uint64_t samples = 0;
-    uint64_t p99_us = 0;
+    HistogramTotals recent;  // of the last kRecentReports
+    HistogramTotals usual;   // of the last kUsualReports
   };
   struct Load {
     double statements_per_s = 0;
@@ -23,8 +23,9 @@ class UseMeter {
     std::deque<RangeUseReport::Key> keys;  // the newest kKeysKept
   };
   static constexpr size_t kKeysKept = 64;
-  // Latency is that of so many of the last reports; load that of half a minute, about.
-  static constexpr size_t kReports = 2;
+  static constexpr size_t kRecentReports = 2;
+  static constexpr size_t kUsualReports = 30;
+  // Load is that of so long, about.
   static constexpr double kLoadSeconds = 30;
 
   // `seconds`: since the last report.

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "sharding/catalog/histogram_array.h"
 #include "sharding/catalog/text_array.h"
 
 namespace meridian {
@@ -19,19 +20,23 @@ absl::Status UseReporter::Tell(PgConnection& catalog) {
 }
 
 absl::Status UseReporter::TellLatencies(PgConnection& catalog) const {
-  std::vector<std::string> shards, samples, p99;
+  std::vector<std::string> shards, recent, usual;
   for (const auto& [shard, latency] : meter_.Latencies()) {
     shards.push_back(shard);
-    samples.push_back(std::to_string(latency.samples));
-    p99.push_back(std::to_string(latency.p99_us));
+    recent.push_back(FormatHistogram(latency.recent));
+    usual.push_back(FormatHistogram(latency.usual));
   }
   if (shards.empty()) return absl::OkStatus();
   return catalog
       .Query(
-          "INSERT INTO shard_latency (proxy, shard, samples, p99_us) SELECT $1, * FROM"
-          " unnest($2::text[], $3::bigint[], $4::bigint[]) ON CONFLICT (proxy, shard) DO UPDATE"
-          " SET samples = EXCLUDED.samples, p99_us = EXCLUDED.p99_us, at = now()",
-          {{proxy_}, {FormatTextArray(shards)}, {FormatTextArray(samples)}, {FormatTextArray(p99)}})
+          "INSERT INTO shard_latency (proxy, shard, recent, usual) SELECT $1, shard,"
+          " recent::bigint[], usual::bigint[] FROM unnest($2::text[], $3::text[], $4::text[])"
+          " u (shard, recent, usual) ON CONFLICT (proxy, shard) DO UPDATE SET recent ="
+          " EXCLUDED.recent, usual = EXCLUDED.usual, at = now()",
+          {{proxy_},
+           {FormatTextArray(shards)},
+           {FormatTextArray(recent)},
+           {FormatTextArray(usual)}})
       .status();
 }
 

@@ -38,12 +38,17 @@ TEST(UseMeter, CountsByTheTimeBetweenReports) {
 
 TEST(UseMeter, LatencyIsThatOfTheLastReports) {
   UseMeter meter;
-  meter.Add(Second(100, 50'000), 1.0);
-  for (size_t i = 0; i < UseMeter::kReports; ++i) meter.Add(Second(100, 500), 1.0);
+  meter.Add(Second(100, 1'000'000), 1.0);
+  for (size_t i = 0; i < UseMeter::kUsualReports; ++i) {
+    const bool recent = i + UseMeter::kRecentReports >= UseMeter::kUsualReports;
+    meter.Add(Second(100, recent ? 500 : 50'000), 1.0);
+  }
   const UseMeter::Latency latency = meter.Latencies().at("s");
-  EXPECT_EQ(latency.samples, 100 * UseMeter::kReports);
-  EXPECT_LT(latency.p99_us, 1000u);
-  EXPECT_GE(latency.p99_us, 500u);
+  EXPECT_EQ(latency.recent.count, 100 * UseMeter::kRecentReports);
+  EXPECT_LT(latency.recent.Quantile(1), 1000u);
+  EXPECT_GE(latency.recent.Quantile(0), 500u);
+  EXPECT_EQ(latency.usual.count, 100 * UseMeter::kUsualReports);
+  EXPECT_NEAR(static_cast<double>(latency.usual.Quantile(1)), 50'000, 12'500);
 }
 
 TEST(UseMeter, KeepsTheNewestKeys) {
