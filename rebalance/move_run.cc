@@ -32,13 +32,16 @@ constexpr milliseconds kCaughtUp{50};
 // What a removal leaves others between its batches.
 constexpr milliseconds kBetweenRemovals{10};
 
+// Trying again would take what room there is from the clients.
+constexpr std::string_view kDiskFull = "53100";
+
 // What does not get better by trying again.
 bool IsFinal(const absl::Status& status) {
   const std::string state = StateOf(status);
   return state == sqlstate::kObjectNotInPrerequisiteState ||
          state == sqlstate::kFeatureNotSupported || state == sqlstate::kUndefinedTable ||
          state == "42P17" || state == "42809" || state == kRowsDiffer || state == "23505" ||
-         state == sqlstate::kInsufficientPrivilege;
+         state == sqlstate::kInsufficientPrivilege || state == kDiskFull;
 }
 
 }  // namespace

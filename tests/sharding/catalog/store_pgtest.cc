@@ -93,6 +93,36 @@ TEST_F(CatalogStoreTest, RefusesAnotherBuildsMigration) {
   EXPECT_EQ(State(store_.Migrate()), "55000");
 }
 
+// A catalog that was filled before shards had numbers.
+TEST_F(CatalogStoreTest, BringsAFilledCatalogToItsVersion) {
+  direct_.Query("CREATE TEMP TABLE applied AS SELECT * FROM " + quoted_ +
+                ".migrations WHERE version <= 6;"
+                "CREATE TEMP TABLE base (LIKE " +
+                quoted_ +
+                ".migrations INCLUDING ALL);"
+                "DROP SCHEMA " +
+                quoted_ + " CASCADE; CREATE SCHEMA " + quoted_ + "; CREATE TABLE " + quoted_ +
+                ".migrations (LIKE base INCLUDING ALL);"
+                "INSERT INTO " +
+                quoted_ +
+                ".migrations SELECT * FROM applied;"
+                "SET search_path = " +
+                quoted_);
+  for (const Migration& migration : Migrations().subspan(0, 6)) {
+    direct_.Query(std::string(migration.sql));
+  }
+  direct_.Query(
+      "INSERT INTO shards VALUES ('b', 1, ''), ('a', 0, ''), ('c', 2, '');"
+      "INSERT INTO nodes SELECT shard, 0, shard, 5432 FROM shards");
+  CatalogStore store(Options(Cluster(), schema_));
+  EXPECT_EQ(State(store.Load().status()), "55000");
+  ASSERT_TRUE(store.Migrate().ok()) << store.Migrate();
+  const auto map = store.Load();
+  ASSERT_TRUE(map.ok()) << map.status();
+  for (int i = 0; i < 3; ++i) EXPECT_EQ((*map)->shards()[i].number, i);
+  EXPECT_EQ(direct_.Value("SELECT nextval('shard_numbers')"), "3");
+}
+
 TEST_F(CatalogStoreTest, RefusesAMissingCatalog) {
   CatalogStore other(Options(Cluster(), "nowhere"));
   EXPECT_EQ(State(other.Load().status()), "55000");
