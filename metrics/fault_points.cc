@@ -79,17 +79,13 @@ void SetFaultPoints(std::string_view text) {
 
 void FaultPoint(std::string_view point) {
   if (!any_set.load(std::memory_order_relaxed)) return;
-  switch (ActionOf(point)) {
-    case Action::kNone:
-      return;
-    case Action::kKill:
-      kill(getpid(), SIGKILL);
-      return;
-    case Action::kPause:
-      LogWarning("paused at a fault point", {{"point", point}});
-      while (ActionOf(point) == Action::kPause) std::this_thread::sleep_for(kPausePoll);
-      return;
+  Action action = ActionOf(point);
+  if (action == Action::kPause) LogWarning("paused at a fault point", {{"point", point}});
+  while (action == Action::kPause) {
+    std::this_thread::sleep_for(kPausePoll);
+    action = ActionOf(point);
   }
+  if (action == Action::kKill) kill(getpid(), SIGKILL);
 }
 
 }  // namespace meridian

@@ -50,8 +50,8 @@ inline constexpr std::array<std::string_view, 31> kFaultPoints = {
 };
 
 // "commit.decided=kill, recovery.resolved=pause": kill ends the process as kill -9 does, pause
-// stops the thread until the point is no longer named. Empty: none. InvalidArgument for any other
-// text.
+// stops the thread until the point is named no more, or to kill. Empty: none. InvalidArgument for
+// any other text.
 absl::Status CheckFaultPoints(std::string_view text);
 // Precondition: CheckFaultPoints(text).
 void SetFaultPoints(std::string_view text);

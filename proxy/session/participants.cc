@@ -276,12 +276,12 @@ void Session::OwnSequenceValues(Participant& participant) {
   active_ = &server;
 }
 
-// Whatever writes may draw from a sequence: by a default, a trigger, a function.
 void Session::NoteWrite(Participant& participant, const Statement& statement) {
   participant.drew |= statement.draws;
   NoteWrite(participant, statement.writes);
 }
 
+// Whatever writes may draw from a sequence: by a default, a trigger, a function.
 void Session::NoteWrite(Participant& participant, bool writes) {
   writes = writes && participant.replica == nullptr;  // where it could only fail
   participant.wrote |= writes;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "rebalance/stream/range_copy.h"
+#include "sharding/catalog/plain_text.h"
 #include "sharding/quote.h"
 #include "sharding/sql_status.h"
 
@@ -46,10 +47,8 @@ absl::StatusOr<ChangeApplier> ChangeApplier::Connect(const PgTarget& target,
   if (!connected.ok()) return connected.status();
   ChangeApplier applier(*std::move(connected), tables);
   PgConnection& connection = applier.connection_;
-  auto prepared = connection.Script(
-      fmt::format("SET session_replication_role = replica; SET search_path = pg_catalog;"
-                  " SET datestyle = ISO; SET intervalstyle = postgres; {}",
-                  kDurableCommits));
+  auto prepared = connection.Script(fmt::format("{}; SET session_replication_role = replica; {}",
+                                                PlainTextScript(), kDurableCommits));
   if (!prepared.ok()) return prepared.status();
   auto made = connection.Query(
       "SELECT pg_replication_origin_create($1) WHERE pg_replication_origin_oid($1) IS NULL",

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "sharding/byte_reader.h"
+#include "sharding/catalog/plain_text.h"
 #include "sharding/quote.h"
 #include "sharding/sql_status.h"
 
@@ -28,8 +29,7 @@ void AppendU64(std::string& out, uint64_t value) {
 
 absl::StatusOr<ChangeStream> ChangeStream::Connect(PgTarget source) {
   source.parameters.emplace_back("replication", "database");
-  source.parameters.emplace_back(
-      "options", "-c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=3");
+  source.parameters.emplace_back("options", PlainTextOptions());
   auto connection = PgConnection::Connect(source);
   if (!connection.ok()) return connection.status();
   return ChangeStream(*std::move(connection));

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "sharding/catalog/plain_text.h"
 #include "sharding/quote.h"
 
 namespace meridian {
@@ -12,11 +13,6 @@ namespace {
 // Rows come one by one; sent so they would cost a system call each. What comes at once keeps a
 // processor of the target from clients.
 constexpr size_t kPieceBytes = 16 * 1024;
-
-// Text that reads the same on every server, whatever its configuration.
-constexpr char kPlainText[] =
-    "SET datestyle = ISO; SET intervalstyle = postgres; SET extra_float_digits = 3;"
-    "SET search_path = pg_catalog; SET row_security = off";
 
 std::string ColumnList(const MovedTable& table) {
   std::vector<std::string> names;
@@ -29,9 +25,10 @@ std::string ColumnList(const MovedTable& table) {
 absl::StatusOr<PgConnection> OpenSnapshot(const PgTarget& source, const std::string& snapshot) {
   auto connection = PgConnection::Connect(source);
   if (!connection.ok()) return connection;
-  auto begun = connection->Script(fmt::format(
-      "{}; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
-      kPlainText, QuoteLiteral(snapshot)));
+  auto begun = connection->Script(
+      fmt::format("{}; SET row_security = off; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+                  " SET TRANSACTION SNAPSHOT {}",
+                  PlainTextScript(), QuoteLiteral(snapshot)));
   if (!begun.ok()) return begun.status();
   return connection;
 }
@@ -40,7 +37,8 @@ absl::StatusOr<PgConnection> OpenForRows(const PgTarget& target) {
   auto connection = PgConnection::Connect(target);
   if (!connection.ok()) return connection;
   auto prepared = connection->Script(
-      fmt::format("{}; SET session_replication_role = replica; {}", kPlainText, kDurableCommits));
+      fmt::format("{}; SET row_security = off; SET session_replication_role = replica; {}",
+                  PlainTextScript(), kDurableCommits));
   if (!prepared.ok()) return prepared.status();
   return connection;
 }

@@ -4,6 +4,7 @@
 
 #include "sharding/admin/schema_dump.h"
 #include "sharding/admin/table_check.h"
+#include "sharding/catalog/plain_text.h"
 #include "sharding/range_sql.h"
 #include "sharding/sql_status.h"
 
@@ -15,11 +16,11 @@ constexpr std::chrono::hours kStatementTimeout{1};
 
 // Rows print the same on all shards, row security hides none (or is an error), and a lock that is
 // held here does not end before the command.
-constexpr char kSessionSql[] = R"(
-SET search_path = ''; SET statement_timeout = 0; SET lock_timeout = '5s';
+std::string SessionSql() {
+  return PlainTextScript() + R"(; SET statement_timeout = 0; SET lock_timeout = '5s';
 SET idle_in_transaction_session_timeout = '1h'; SET row_security = off;
-SET DateStyle = 'ISO, MDY'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC';
-SET extra_float_digits = 1; SET bytea_output = 'hex'; SET standard_conforming_strings = on)";
+SET standard_conforming_strings = on)";
+}
 
 absl::Status OnShard(const WorkShard& shard, const std::string& what, const absl::Status& status) {
   SqlError error = ToSqlError(status);
@@ -33,7 +34,7 @@ absl::Status CreateTable(WorkShard& shard, const TableName& table, const std::st
   absl::Status created = InTransaction(shard.connection(), "BEGIN", [&]() -> absl::Status {
     return shard.connection().Script(dump).status();
   });
-  if (created.ok()) return shard.connection().Script(kSessionSql).status();
+  if (created.ok()) return shard.connection().Script(SessionSql()).status();
   SqlError error =
       ToSqlError(OnShard(shard, fmt::format("create table {}", table.ToString()), created));
   if (error.hint.empty()) {
@@ -109,7 +110,7 @@ absl::StatusOr<WorkShards> ConnectPrimaries(const ShardAccess& access, const Sha
     if (!primary.ok()) return primary.status();
     shards.push_back({ShardIndex{i}, shard, *std::move(primary)});
     shards.back().connection().set_statement_timeout(kStatementTimeout);
-    auto ready = shards.back().connection().Script(kSessionSql);
+    auto ready = shards.back().connection().Script(SessionSql());
     if (!ready.ok()) return ready.status();
   }
   return shards;

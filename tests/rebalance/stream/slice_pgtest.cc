@@ -231,6 +231,37 @@ TEST_F(SliceTest, RowsWithoutAKeyAreFollowedByAllTheirColumns) {
   ExpectSameRows();
 }
 
+// Text goes from one to the other, and is compared.
+TEST_F(SliceTest, ServersMayBeConfiguredDifferently) {
+  OnBoth(
+      "CREATE TABLE t (k bigint PRIMARY KEY, at timestamptz, day date, span interval, bits bytea,"
+      " list text[], x float8, doc xml, price money)");
+  for (const char* const setting :
+       {"timezone = 'Asia/Tokyo'", "datestyle = 'German, DMY'", "intervalstyle = iso_8601",
+        "bytea_output = escape", "array_nulls = off", "extra_float_digits = 0",
+        "xmloption = document"}) {
+    AtTarget().Query(std::string("ALTER DATABASE shop SET ") + setting);
+  }
+  AtSource().Query("ALTER DATABASE shop SET timezone = 'America/New_York'");
+  AtSource().Query(
+      "INSERT INTO t SELECT i, timestamptz '2024-03-01 12:00' + i * interval '7 h', date "
+      "'2024-02-03',"
+      " '1 mon -3 days 04:05:06.7', '\\x00ff5c', ARRAY['a', NULL, 'NULL'], 1 / 3.0::float8,"
+      " 'a<b/>', 1234.56 FROM generate_series(1000, 1020) i");
+  Distribute({{"t", "k"}});
+  Copy();
+  BeginToFollow();
+  AtSource().Query(
+      "UPDATE t SET at = at + interval '1 us', list = ARRAY[NULL], x = 0.1, bits = '\\x5c'"
+      " WHERE k > 1010");
+  const auto caught_up = FollowToBarrier();
+  ASSERT_TRUE(caught_up.ok()) << caught_up.status();
+  EXPECT_TRUE(*caught_up);
+  auto a = *OpenForRows(source_), b = *OpenForRows(target_);
+  EXPECT_EQ(a.Query("SELECT string_agg(t::text, ' ' ORDER BY k) FROM public.t")->Text(0, 0),
+            b.Query("SELECT string_agg(t::text, ' ' ORDER BY k) FROM public.t")->Text(0, 0));
+}
+
 TEST_F(SliceTest, TheEndOfTheServersIsNoticed) {
   OnBoth("CREATE TABLE t (k bigint PRIMARY KEY, v text)");
   AtSource().Query("INSERT INTO t SELECT i, 'x' FROM generate_series(1000, 1999) i");
