@@ -48,6 +48,7 @@ constexpr Shown kMoveColumns[] = {
     {"slice_size", type_oid::kInt8, "slice_size"},
     {"verify", type_oid::kBool, "CASE WHEN verify THEN 't' ELSE 'f' END"},
     {"reversible", type_oid::kBool, "CASE WHEN reversible THEN 't' ELSE 'f' END"},
+    {"replica_identity", type_oid::kText, "CASE WHEN full_identity THEN 'full' ELSE 'default' END"},
     {"asked_by", type_oid::kText, "asked_by"},
     {"asked_at", type_oid::kTimestamptz, "asked_at"},
     {"phase_since", type_oid::kTimestamptz, "phase_since"},

@@ -117,7 +117,7 @@ def test_it_has_to_be_asked_for(cluster):
     row = moves.wait_for_end(cluster, moves.ask(cluster, "low", other_shard(cluster)))
     assert row["phase"] == "failed", row
     assert "the replica identity of table public.events does not tell rows apart" in row["message"]
-    assert "replica_identity full" in row["message"]
+    assert "replica_identity full" in row["message"] and row["replica_identity"] == "default"
     assert identities(cluster) == BEFORE
 
 
