@@ -58,7 +58,7 @@ absl::Status PrepareNewShard(const ShardAccess& access, const ShardMap& planned,
   for (const TableName& name : *order) {
     const MappedTable& table = *planned.FindTable(name.schema, name.name);
     if (table.kind == MappedTable::Kind::kSharded) {
-      absl::Status divided = DivideSequencesAt(shards.back(), name);
+      absl::Status divided = DivideSequencesAt(shards.front(), shards.back(), name);
       if (!divided.ok()) return divided;
     }
     absl::Status ready =

@@ -33,6 +33,7 @@ struct DrawingColumn {
   std::string name;
   bool is_bigint = false;
   TableName sequence;
+  friend bool operator==(const DrawingColumn&, const DrawingColumn&) = default;
 };
 
 // A sequence as one shard has it.
@@ -80,12 +81,21 @@ absl::StatusOr<std::optional<Sequence>> ReadSequence(WorkShard& shard, const Tab
                   defined->Text(0, 4) == "t"};
 }
 
+// By which the planner knows that all shards have their windows (proxy/control/schema_queries.cc).
+bool IsDivided(const Sequence& at_default) { return at_default.window.max == WindowOf(0).max; }
+
+absl::Status Unite(WorkShard& default_shard, const TableName& name) {
+  return default_shard.connection()
+      .Script(fmt::format("ALTER SEQUENCE {} NO MAXVALUE", name.ToString()))
+      .status();
+}
+
 // Below MAXVALUE all stays as it is. ALTER keeps others from drawing until what they have drawn is
 // read.
 absl::Status DivideAtDefault(WorkShard& shard, const TableName& name, const Sequence& now,
                              int64_t next) {
   const int64_t max = WindowOf(0).max;
-  if (now.window.max == max && now.is_bigint && now.next >= next) return absl::OkStatus();
+  if (IsDivided(now) && now.is_bigint && now.next >= next) return absl::OkStatus();
   return InTransaction(shard.connection(), "BEGIN", [&] {
     return shard.connection()
         .Script(fmt::format("ALTER SEQUENCE {0} AS bigint MAXVALUE {1};"
@@ -138,9 +148,13 @@ absl::StatusOr<std::vector<AdminNotice>> DivideSequences(absl::Span<WorkShard> s
     std::string obstacle;
     int64_t next = 0;  // behind all that is drawn from the default shard's window
     for (WorkShard& shard : shards) {
-      auto sequence = ReadSequence(shard, column.sequence);
+      const auto there = ReadColumns(shard, table);
+      if (!there.ok()) return there.status();
+      const auto sequence = ReadSequence(shard, column.sequence);
       if (!sequence.ok()) return sequence.status();
-      if (!*sequence) obstacle = fmt::format("shard \"{}\" does not have it", shard.shard.name);
+      if (!*sequence || std::count(there->begin(), there->end(), column) == 0) {
+        obstacle = fmt::format("shard \"{}\" draws otherwise", shard.shard.name);
+      }
       sequences.push_back(sequence->value_or(Sequence{}));
       if (WindowOf(0).Contains(sequences.back().next)) {
         next = std::max(next, sequences.back().next);
@@ -152,6 +166,8 @@ absl::StatusOr<std::vector<AdminNotice>> DivideSequences(absl::Span<WorkShard> s
     }
     if (!obstacle.empty()) {
       notices.push_back(Undivided(table, column, obstacle));
+      if (!column.is_bigint || !IsDivided(sequences[0])) continue;
+      if (absl::Status united = Unite(shards.front(), column.sequence); !united.ok()) return united;
       continue;
     }
     for (size_t i = 0; i < shards.size(); ++i) {
@@ -165,15 +181,29 @@ absl::StatusOr<std::vector<AdminNotice>> DivideSequences(absl::Span<WorkShard> s
   return notices;
 }
 
-absl::Status DivideSequencesAt(WorkShard& shard, const TableName& table) {
-  const auto columns = ReadColumns(shard, table);
+absl::Status DivideSequencesAt(WorkShard& default_shard, WorkShard& shard, const TableName& table) {
+  const auto columns = ReadColumns(default_shard, table);
   if (!columns.ok()) return columns.status();
+  const auto there = ReadColumns(shard, table);
+  if (!there.ok()) return there.status();
   for (const DrawingColumn& column : *columns) {
-    const auto sequence = ReadSequence(shard, column.sequence);
-    if (!sequence.ok()) return sequence.status();
-    if (!*sequence || !Obstacle(column, {**sequence}).empty()) continue;
-    absl::Status divided = DivideAtOther(shard, column.sequence, **sequence);
-    if (!divided.ok()) return divided;
+    const auto divided = ReadSequence(default_shard, column.sequence);
+    if (!divided.ok()) return divided.status();
+    if (!column.is_bigint || !*divided || !IsDivided(**divided)) continue;
+    const auto own = ReadSequence(shard, column.sequence);
+    if (!own.ok()) return own.status();
+    if (!*own || std::count(there->begin(), there->end(), column) == 0 ||
+        !Obstacle(column, {**own}).empty()) {
+      return SqlStatus(
+          "42P17",
+          fmt::format("column \"{}\" of {} does not draw from sequence {} on shard "
+                      "\"{}\" as it does on the others",
+                      column.name, table.ToString(), column.sequence.ToString(), shard.shard.name),
+          "Make the definitions equal, or drop the table there: it is then created "
+          "anew.");
+    }
+    absl::Status done = DivideAtOther(shard, column.sequence, **own);
+    if (!done.ok()) return done;
   }
   return absl::OkStatus();
 }

@@ -17,7 +17,8 @@ namespace meridian {
 // the sequences that cannot be divided, which stay as they are: INSERT then has to give the value.
 absl::StatusOr<std::vector<AdminNotice>> DivideSequences(absl::Span<WorkShard> shards,
                                                          const TableName& table);
-// Gives a shard that has just got the table its windows; the others have theirs.
-absl::Status DivideSequencesAt(WorkShard& shard, const TableName& table);
+// Gives a shard that comes to the others its windows of those that they have divided. 42P17 where
+// it draws otherwise.
+absl::Status DivideSequencesAt(WorkShard& default_shard, WorkShard& shard, const TableName& table);
 
 }  // namespace meridian

@@ -111,6 +111,41 @@ TEST_F(AdminSequences, TellsOfThoseThatCannotBeDivided) {
   EXPECT_THAT(notices_, ElementsAre(HasSubstr("it has drawn values above 2^48")));
 }
 
+// A column that cannot take all values does not keep another from it.
+TEST_F(AdminSequences, OneSequenceForTwoTables) {
+  On(0).Query(
+      "CREATE TABLE t (k bigint PRIMARY KEY, id bigserial);"
+      "CREATE TABLE u (k bigint PRIMARY KEY, id int DEFAULT nextval('t_id_seq'))");
+  Prepare(2);
+  ASSERT_EQ(Attach("t"), "");
+  ASSERT_EQ(Attach("u"), "");
+  EXPECT_THAT(notices_, ElementsAre(HasSubstr("not of type bigint")));
+  EXPECT_EQ(Next(0), "1");
+  EXPECT_EQ(Next(1), kSecond);
+  EXPECT_EQ(Run(CreateShardSql(2)), "");
+  EXPECT_EQ(Next(2), kThird);
+}
+
+TEST_F(AdminSequences, WhoDrawsOtherwiseIsFound) {
+  On(0).Query("CREATE TABLE t (k bigint PRIMARY KEY, id bigserial)");
+  Prepare(2);
+  ASSERT_EQ(Attach("t"), "");
+  const std::string maximum = "SELECT max_value FROM pg_sequences WHERE sequencename = 't_id_seq'";
+  EXPECT_EQ(On(0).Value(maximum), "281474976710655");
+  // On a shard that comes: then it does not come.
+  On(2).Query(
+      "CREATE SEQUENCE other; CREATE SEQUENCE t_id_seq;"
+      "CREATE TABLE t (k bigint PRIMARY KEY, id bigint NOT NULL DEFAULT nextval('other'))");
+  EXPECT_THAT(Run(CreateShardSql(2)),
+              HasSubstr("42P17 column \"id\" of public.t does not draw from sequence"));
+  // On one that is there: the sequence is the default shard's again.
+  ASSERT_EQ(Run("ALTER DISTRIBUTION d DETACH TABLE t"), "");
+  On(1).Query("ALTER TABLE t ALTER id SET DEFAULT 7");
+  ASSERT_EQ(Attach("t"), "");
+  EXPECT_THAT(notices_, ElementsAre(HasSubstr("shard \"s2\" draws otherwise")));
+  EXPECT_EQ(On(0).Value(maximum), "9223372036854775807");
+}
+
 // serial makes a sequence of type integer, which stays when the column becomes a bigint.
 TEST_F(AdminSequences, SequencesOfIntegerBecomeBigint) {
   On(0).Query(
