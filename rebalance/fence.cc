@@ -17,10 +17,6 @@ constexpr std::string_view kEvents[] = {"insert", "update", "delete", "truncate"
 
 std::string Object(const Fence& fence) { return "meridian." + QuoteIdentifier(fence.name); }
 
-std::string LockKey(const Fence& fence) {
-  return fmt::format("hashtextextended('meridian fence {}', 0)", fence.name);
-}
-
 // Runs only where a trigger's WHEN has found a row of the range, or for TRUNCATE.
 std::string FunctionSql(const Fence& fence) {
   return fmt::format(
@@ -43,7 +39,7 @@ BEGIN
   END IF;
   RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
 END $fence$;)",
-      Object(fence), QuoteLiteral(fence.range), LockKey(fence), Object(fence), kArmed,
+      Object(fence), QuoteLiteral(fence.range), FenceLockSql(fence), Object(fence), kArmed,
       QuoteLiteral(fence.range), QuoteLiteral(fence.new_owner));
 }
 
@@ -108,6 +104,10 @@ absl::StatusOr<Standing> StandingOn(PgConnection& source, const Fence& fence,
 
 }  // namespace
 
+std::string FenceLockSql(const Fence& fence) {
+  return fmt::format("hashtextextended('meridian fence {}', 0)", fence.name);
+}
+
 FencedTable FenceOf(const MappedTable& table, const Distribution& distribution, size_t range) {
   std::vector<std::string> old_row, new_row;
   for (const std::string& key : table.key_columns) {
@@ -144,7 +144,7 @@ absl::Status ArmFence(PgConnection& source, const Fence& fence, std::string_view
     if (absl::Status ready = before(); !ready.ok()) return ready;
     auto locked =
         source.Script(fmt::format("SET LOCAL lock_timeout = {}; SELECT pg_advisory_xact_lock({})",
-                                  lock_timeout.count(), LockKey(fence)));
+                                  lock_timeout.count(), FenceLockSql(fence)));
     if (!locked.ok()) return locked.status();
     return source
         .Query(fmt::format("SELECT setval('{}', {}), pg_logical_emit_message(true, $1, $2)",

@@ -41,6 +41,9 @@ struct Fence {
   std::string new_owner;  // a shard's name
 };
 
+// The key of the advisory lock that its writers share: SQL.
+std::string FenceLockSql(const Fence& fence);
+
 // Puts the triggers on the tables, one table after the other: writes pass, TRUNCATE is refused
 // (55006). Waits for each table's lock, for which all who write to it must have ended, no longer
 // than `lock_timeout`: 55P03 then; what was done stays, and a second call goes on. A fence that

@@ -75,7 +75,9 @@ absl::Status MoveJournal::EndSlice(std::string_view phase, const std::string& mo
 
 absl::Status MoveJournal::End(std::string_view phase, const std::string& failure,
                               CatalogStore::Edit edit) {
-  std::string sets = "ended_at = now(), rate = NULL, lag_bytes = NULL, throttled_by = NULL";
+  std::string sets =
+      "ended_at = now(), rate = NULL, lag_bytes = NULL, lag_ms = NULL,"
+      " log_kept_bytes = NULL, throttled_by = NULL";
   if (!failure.empty()) sets += ", failure = " + QuoteLiteral(failure);
   return Enter(phase, sets, edit).status();
 }
@@ -116,14 +118,17 @@ absl::Status MoveJournal::Note(const MoveProgress& progress) {
             "UPDATE moves SET bytes_expected = coalesce($2, bytes_expected),"
             " bytes_copied = coalesce($3, bytes_copied),"
             " changes_applied = coalesce($4, changes_applied), lag_bytes = $5, rate = $6,"
-            " throttled_by = nullif($7, '') WHERE move = $1 AND ended_at IS NULL",
+            " throttled_by = nullif($7, ''), lag_ms = $8, log_kept_bytes = $9 WHERE move = $1 AND "
+            "ended_at IS NULL",
             {{std::to_string(move_.id)},
              Text(progress.bytes_expected),
              Text(progress.bytes_copied),
              Text(progress.changes_applied),
              Text(progress.lag_bytes),
              Text(progress.rate),
-             {progress.throttled_by}})
+             {progress.throttled_by},
+             Text(progress.lag_ms),
+             Text(progress.log_kept_bytes)})
         .status();
   });
 }

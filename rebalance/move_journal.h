@@ -23,6 +23,8 @@ struct MoveProgress {
   std::optional<uint64_t> bytes_copied;
   std::optional<uint64_t> changes_applied;
   std::optional<uint64_t> lag_bytes;
+  std::optional<uint64_t> lag_ms;
+  std::optional<uint64_t> log_kept_bytes;
   std::optional<uint64_t> rate;  // bytes per second
   std::string throttled_by;
 };

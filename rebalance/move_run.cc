@@ -198,14 +198,15 @@ absl::Status MoveRun::Copying() {
     return mine.ok() ? Pulse() : mine;
   });
   if (!removed.ok()) return removed;
-  absl::Status raised = RetryLocks("a lock on a table of the source",
+  absl::Status raised = RetryLocks("a lock on a table of the source", *slice_,
                                    [&] { return slice_->RaiseFence(kTriggerLock); });
   if (!raised.ok()) return raised;
   if (absl::Status back = PrepareWayBack(); !back.ok()) return back;
   verified_ = false;
+  progress_ = {};
   progress_.bytes_copied = 0;
   pulse_bytes_ = 0;
-  absl::Status waits = journal_.NoteWait("transactions that run on the source");
+  absl::Status waits = NoteWaitFor("transactions that run on the source", slice_->WhoRuns());
   if (!waits.ok()) return waits;
   const auto clients = Latencies();
   if (!clients.ok()) return clients.status();
@@ -229,10 +230,10 @@ absl::Status MoveRun::PrepareWayBack() {
   if (!journal_.move().request.options.reversible) return absl::OkStatus();
   if (absl::Status connected = ConnectSlice(true, back_); !connected.ok()) return connected;
   if (absl::Status dropped = back_->DropStreams(); !dropped.ok()) return dropped;
-  absl::Status raised = RetryLocks("a lock on a table of the target",
+  absl::Status raised = RetryLocks("a lock on a table of the target", *back_,
                                    [&] { return back_->RaiseFence(kTriggerLock); });
   if (!raised.ok()) return raised;
-  absl::Status waits = journal_.NoteWait("transactions that run on the target");
+  absl::Status waits = NoteWaitFor("transactions that run on the target", back_->WhoRuns());
   return waits.ok() ? back_->Prepare() : waits;
 }
 
@@ -262,13 +263,16 @@ absl::Status MoveRun::FollowAndSwitch() {
       const auto until = slice_->follower().Until(barrier, steady_clock::now() + kPulse);
       if (!until.ok()) return until.status();
       passed = *until;
+      progress_.lag_ms = static_cast<uint64_t>(
+          std::chrono::duration_cast<milliseconds>(steady_clock::now() - emitted_at).count());
       if (absl::Status pulse = Pulse(); !pulse.ok()) return pulse;
     }
     if (steady_clock::now() - emitted_at < kCaughtUp) break;
   }
   if (journal_.move().request.options.verify && !verified_) {
     absl::Status waits =
-        journal_.NoteWait("transactions that run on the source, then the comparison of all rows");
+        NoteWaitFor("the comparison of all rows, before it for transactions that run on the source",
+                    slice_->WhoRuns());
     if (!waits.ok()) return waits;
     const auto same = slice_->Verify([&] { return Pulse(); });
     if (!same.ok()) return same.status();
@@ -323,8 +327,10 @@ absl::Status MoveRun::TrySwitch() {
   const std::string barrier = fmt::format("fence {} {} {}", journal_.move().id, term_, NowUs());
   if (absl::Status armed = slice_->ArmFence(barrier, left()); !armed.ok()) {
     if (!IsLockTimeout(armed)) return armed;
-    return SqlStatus("55P03", "transactions that have written to the range do not end",
-                     "pg_locks on the source tells which.");
+    const auto who = slice_->WhoWrites();
+    return SqlStatus("55P03", fmt::format("transactions that have written to the range do not end"
+                                          " ({})",
+                                          who.ok() && !who->empty() ? *who : "nobody by now"));
   }
   FaultPoint("move.fenced");
   const auto passed = slice_->follower().Until(barrier, deadline);
@@ -340,7 +346,7 @@ absl::Status MoveRun::TrySwitch() {
       std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - begun).count());
   auto map = journal_.Enter(
       move_phase::kSwitched,
-      fmt::format("pause_us = {}, changes_applied = {}, lag_bytes = NULL", pause_us,
+      fmt::format("pause_us = {}, changes_applied = {}, lag_bytes = NULL, lag_ms = NULL", pause_us,
                   slice_->changes()),
       [&](MapDraft& draft) { return map_steps::Swap(journal_.way(), *complete_at, draft); });
   if (!map.ok()) return map.status();
@@ -411,6 +417,7 @@ absl::Status MoveRun::Reversible() {
   if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
   if (wish.ok() && *wish == MoveWish::kReverse) return FollowAndSwitch();
   if (absl::Status follows = BeginToFollow(); !follows.ok()) return follows;
+  progress_.lag_ms.reset();  // there is no barrier to wait for
   if (absl::Status noted = journal_.NoteWait(""); !noted.ok()) return noted;
   while (wish.ok() && *wish != MoveWish::kFinish && *wish != MoveWish::kReverse) {
     if (stopped()) return Stopped();
@@ -461,7 +468,7 @@ absl::Status MoveRun::DropFences() {
   for (Slice* const slice : {&*slice_, &*back_}) {
     const char* const lock = (slice == &*slice_) == back ? "a lock on a table of the target"
                                                          : "a lock on a table of the source";
-    absl::Status fence = RetryLocks(lock, [&] { return slice->DropFence(kTriggerLock); });
+    absl::Status fence = RetryLocks(lock, *slice, [&] { return slice->DropFence(kTriggerLock); });
     if (!fence.ok()) return fence;
   }
   return absl::OkStatus();

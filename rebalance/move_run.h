@@ -101,7 +101,10 @@ class MoveRun {
   void SetLag(uint64_t bytes);
   absl::Status OnBytes(size_t bytes);
   void CountChanges();
-  absl::Status RetryLocks(const char* what, absl::FunctionRef<absl::Status()> attempt);
+  absl::Status RetryLocks(const char* what, Slice& slice,
+                          absl::FunctionRef<absl::Status()> attempt);
+  // `what` it waits for, and who that is, where the shard tells.
+  absl::Status NoteWaitFor(const char* what, const absl::StatusOr<std::string>& who);
   bool stopped() const { return stop_.stop_requested(); }
 
   const MoverOptions& options_;

@@ -170,11 +170,12 @@ absl::StatusOr<std::vector<Pressure>> MoveRun::Latencies() {
 
 absl::Status MoveRun::TellLag() {
   if (following_) {
-    auto lag = slice_->LagBytes();
+    const auto lag = slice_->ReadLag();
     if (!lag.ok()) return lag.status();
-    progress_.lag_bytes = *lag;
+    progress_.lag_bytes = lag->bytes;
+    progress_.log_kept_bytes = lag->kept_bytes;
     progress_.changes_applied = slice_->changes();
-    SetLag(*lag);
+    SetLag(lag->bytes);
     CountChanges();
   }
   return journal_.Note(progress_);
@@ -204,13 +205,18 @@ absl::Status MoveRun::OnBytes(size_t bytes) {
   }
 }
 
-absl::Status MoveRun::RetryLocks(const char* what, absl::FunctionRef<absl::Status()> attempt) {
+absl::Status MoveRun::NoteWaitFor(const char* what, const absl::StatusOr<std::string>& who) {
+  return journal_.NoteWait(who.ok() && !who->empty() ? fmt::format("{}: {}", what, *who) : what);
+}
+
+absl::Status MoveRun::RetryLocks(const char* what, Slice& slice,
+                                 absl::FunctionRef<absl::Status()> attempt) {
   const bool can_stop = journal_.move().phase == move_phase::kCopying;  // else it has been decided
   for (;;) {
     absl::Status done = attempt();
     if (done.ok()) return journal_.NoteWait("");
     if (!IsLockTimeout(done)) return done;
-    if (absl::Status noted = journal_.NoteWait(what); !noted.ok()) return noted;
+    if (absl::Status noted = NoteWaitFor(what, slice.WhoUsesTables()); !noted.ok()) return noted;
     Sleep(kBetweenLocks, stop_);
     if (stopped()) return Stopped();
     if (!can_stop) continue;

@@ -7,27 +7,11 @@
 #include <string>
 #include <utility>
 
+#include "rebalance/blockers.h"
 #include "sharding/admin/edit.h"
 #include "sharding/sql_status.h"
 
 namespace meridian {
-namespace {
-
-// The oldest transaction that has written, or is prepared: the creation of a slot waits for its
-// end. Empty: there is none.
-absl::StatusOr<std::string> OldestTransaction(PgConnection& shard, const std::string& name) {
-  auto oldest = shard.Query(
-      "SELECT what, since FROM (SELECT format('process %s of %s', pid, usename) AS what,"
-      " extract(epoch FROM now() - xact_start)::bigint AS since FROM pg_stat_activity"
-      " WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() UNION ALL"
-      " SELECT format('prepared transaction %s', gid), extract(epoch FROM now() - prepared)::bigint"
-      " FROM pg_prepared_xacts) t ORDER BY since DESC NULLS LAST LIMIT 1");
-  if (!oldest.ok()) return oldest.status();
-  if (oldest->rows() == 0) return "";
-  return fmt::format("{} on {}, for {} s", oldest->Text(0, 0), name, oldest->Text(0, 1));
-}
-
-}  // namespace
 
 absl::Status CheckBeforehand(const std::string& owner, Slice& there, Slice* back) {
   if (absl::Status owned = there.CheckOwner(owner); !owned.ok()) return owned;
@@ -74,17 +58,18 @@ absl::StatusOr<AdminOutcome> DryRunMove(const MoveKeyRange& command, CatalogStor
   if (!fine.ok()) return fine;
   const auto bytes = there.EstimateBytes();
   if (!bytes.ok()) return bytes.status();
-  const auto waits = OldestTransaction(there.source(), request->source);
+  const auto waits = OldestTransaction(there.source());
   if (!waits.ok()) return waits.status();
   const uint64_t slices =
       options.slice_size == 0 ? 1 : std::max<uint64_t>(1, *bytes / options.slice_size);
   AdminValue seconds;
   if (options.max_rate > 0) seconds = std::to_string(*bytes / options.max_rate);
   AdminTable table{DryRunColumns(), {}};
-  table.rows.push_back({request->range, request->source, request->target,
-                        std::to_string(there.tables().size()), std::to_string(*bytes),
-                        std::to_string(slices), seconds,
-                        waits->empty() ? AdminValue() : AdminValue(*waits)});
+  table.rows.push_back(
+      {request->range, request->source, request->target, std::to_string(there.tables().size()),
+       std::to_string(*bytes), std::to_string(slices), seconds,
+       waits->empty() ? AdminValue()
+                      : AdminValue(fmt::format("{} on {}", *waits, request->source))});
   return AdminOutcome{{std::move(table), TagOf(command)}, nullptr};
 }
 

@@ -52,9 +52,9 @@ absl::Status SlotIsGone() {
                    "A server that takes over does not have it. The copy is begun anew.");
 }
 
-uint64_t Number(const PgResult& result) {
+uint64_t Number(const PgResult& result, size_t column = 0) {
   uint64_t number = 0;
-  const std::string text = result.Text(0, 0);
+  const std::string text = result.Text(0, column);
   std::from_chars(text.data(), text.data() + text.size(), number);
   return number;
 }
@@ -282,6 +282,12 @@ absl::Status Slice::DropFence(milliseconds lock_timeout) {
   return restored.ok() ? meridian::DropFence(*source_, fence_, lock_timeout) : restored;
 }
 
+absl::StatusOr<std::string> Slice::WhoUsesTables() {
+  std::vector<TableName> names;
+  for (const MovedTable& table : tables_) names.push_back(table.name);
+  return UsersOfTables(*source_, names);
+}
+
 absl::StatusOr<ChangeStream::Slot> Slice::MakeSlot(ChangeStream& stream) {
   const std::string name = CopyName();
   if (absl::Status made = MakePublication(*source_, name, tables_); !made.ok()) return made;
@@ -367,14 +373,15 @@ absl::StatusOr<std::optional<std::vector<PgParameter>>> Slice::FetchFromSource(
   return fetched;
 }
 
-absl::StatusOr<uint64_t> Slice::LagBytes() {
+absl::StatusOr<Slice::Lag> Slice::ReadLag() {
   auto lag = source_->Query(
-      "SELECT coalesce(pg_current_wal_lsn() - confirmed_flush_lsn, 0)::bigint"
+      "SELECT coalesce(pg_current_wal_lsn() - confirmed_flush_lsn, 0)::bigint,"
+      " coalesce(pg_current_wal_lsn() - restart_lsn, 0)::bigint"
       " FROM pg_replication_slots WHERE slot_name = $1",
       {{CopyName()}});
   if (!lag.ok()) return lag.status();
   if (lag->rows() == 0) return SlotIsGone();
-  return Number(*lag);
+  return Lag{Number(*lag), Number(*lag, 1)};
 }
 
 absl::StatusOr<std::vector<Pressure>> Slice::Pressures(milliseconds max_replica_lag) {

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "rebalance/blockers.h"
 #include "rebalance/fence.h"
 #include "rebalance/stream/change_applier.h"
 #include "rebalance/stream/change_stream.h"
@@ -69,6 +70,12 @@ class Slice {
   absl::Status CloseTargetsFence();
   absl::Status DropFence(std::chrono::milliseconds lock_timeout);
 
+  // For people (blockers.h): who keeps the fence from being raised or dropped, who has written to
+  // the range and not ended, who keeps a slot from being made.
+  absl::StatusOr<std::string> WhoUsesTables();
+  absl::StatusOr<std::string> WhoWrites() { return WritersOfRange(*source_, fence_); }
+  absl::StatusOr<std::string> WhoRuns() { return OldestTransaction(*source_); }
+
   // Publication and slot, from which Follow can begin at options.start: the target has the rows.
   absl::Status Prepare();
   // What the slot has kept until now is not needed. 42704: it is gone.
@@ -80,8 +87,12 @@ class Slice {
   Follower& follower() { return *follower_; }
   uint64_t changes() const { return applier_->changes(); }
   Lsn applied() const { return applier_->applied(); }
-  // Bytes of the source's log that the slot keeps it from forgetting.
-  absl::StatusOr<uint64_t> LagBytes();
+  // Bytes of the source's log that are not applied, and that it keeps for the slot.
+  struct Lag {
+    uint64_t bytes = 0;
+    uint64_t kept_bytes = 0;
+  };
+  absl::StatusOr<Lag> ReadLag();
   // What presses on both shards while rows are copied.
   absl::StatusOr<std::vector<Pressure>> Pressures(std::chrono::milliseconds max_replica_lag);
   // Emits a message that Follower::Until waits for.

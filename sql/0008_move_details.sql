@@ -5,7 +5,9 @@
 ALTER TABLE moves
   ADD COLUMN full_identity boolean NOT NULL DEFAULT false,
   -- What the whole range took in the source's files when it began to move.
-  ADD COLUMN file_bytes bigint;
+  ADD COLUMN file_bytes bigint,
+  ADD COLUMN lag_ms bigint,
+  ADD COLUMN log_kept_bytes bigint;  -- by the source, for the move's slot
 
 -- How long the clients' statements took, as counts of the buckets of metrics/histogram.h: of the last
 -- moment, and of the time before.

@@ -39,6 +39,8 @@ constexpr Shown kMoveColumns[] = {
      " THEN greatest(0, bytes_expected - bytes_moved - bytes_copied) / rate END"},
     {"changes_applied", type_oid::kInt8, "changes_applied"},
     {"lag_bytes", type_oid::kInt8, "lag_bytes"},
+    {"lag_ms", type_oid::kInt8, "lag_ms"},
+    {"log_kept_bytes", type_oid::kInt8, "log_kept_bytes"},
     {"throttled_by", type_oid::kText, "throttled_by"},
     {"copies", type_oid::kInt4, "copies"},
     {"cutovers", type_oid::kInt4, "cutovers"},

@@ -264,3 +264,32 @@ def test_large_values_that_come_into_the_range(plain):
     assert s2.execute("SELECT length(big) FROM t WHERE k = -55", plain.database) == [(10000,)]
     moves.assert_nothing_left(plain)
     plain.admin("UNITE KEY RANGE p_low WITH p_mid")
+
+
+def test_it_tells_for_whom_it_waits(plain):
+    for shard in plain.shards:
+        shard.execute("ALTER TABLE t ADD PRIMARY KEY (k)", plain.database)
+    plain.shard("s1").execute("CREATE TABLE elsewhere (v integer)", plain.database)
+
+    def waits_for(text: str, connection):
+        said = f"{text}process {connection.info.backend_pid} of postgres, for "
+        process.wait_for(lambda: said in (moves.show(plain, move)["message"] or ""), said)
+    with plain.shard("s1").connect(plain.database) as user, plain.shard("s1").connect(plain.database) as other:
+        user.execute("BEGIN; UPDATE t SET v = 0 WHERE k = 7")
+        other.execute("BEGIN; INSERT INTO elsewhere VALUES (1)")
+        move = moves.ask(plain, "p_low", "s2", "verify off, cutover_timeout '200ms'")
+        waits_for("a lock on a table of the source: ", user)
+        user.execute("COMMIT")
+        waits_for("transactions that run on the source: ", other)
+        plain.proxy.set_fault_points("move.following=pause")
+        other.execute("COMMIT")
+        moves.wait_for_phase(plain, move, "following")
+        user.execute("BEGIN; UPDATE t SET v = 1 WHERE k = 7")
+        plain.proxy.set_fault_points("")
+        waits_for("transactions that have written to the range do not end (", user)
+        process.wait_for(lambda: (row := moves.show(plain, move))["lag_ms"] is not None and
+                         row["log_kept_bytes"] > 0 and row["lag_bytes"] is not None, "how far behind it is")
+        user.execute("COMMIT")
+    assert moves.wait_for_end(plain, move)["phase"] == "done"
+    plain.shard("s1").execute("DROP TABLE elsewhere", plain.database)
+    moves.assert_nothing_left(plain)
