@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <string>
@@ -19,7 +20,10 @@ namespace {
 
 constexpr std::chrono::milliseconds kPausePoll{5};
 
-enum class Action { kNone, kKill, kPause };
+enum class Action { kNone, kKill, kPause, kFail };
+
+// As in Action, from kKill on.
+constexpr std::string_view kActions[] = {"kill", "pause", "fail"};
 
 using Actions = std::map<std::string, Action, std::less<>>;
 
@@ -53,11 +57,13 @@ absl::Status Parse(std::string_view text, Actions* points) {
     if (std::find(kFaultPoints.begin(), kFaultPoints.end(), point) == kFaultPoints.end()) {
       return absl::InvalidArgumentError(fmt::format("there is no fault point \"{}\"", point));
     }
-    if (action != "kill" && action != "pause") {
+    const auto known = std::find(std::begin(kActions), std::end(kActions), action);
+    if (known == std::end(kActions) || (action == "fail" && !point.starts_with("move."))) {
       return absl::InvalidArgumentError(
-          fmt::format("fault point \"{}\": \"{}\" is neither kill nor pause", point, action));
+          fmt::format("fault point \"{}\": \"{}\" is neither kill nor pause, nor fail of a move",
+                      point, action));
     }
-    (*points)[std::string(point)] = action == "kill" ? Action::kKill : Action::kPause;
+    (*points)[std::string(point)] = static_cast<Action>(known - std::begin(kActions) + 1);
   }
   return absl::OkStatus();
 }
@@ -77,8 +83,8 @@ void SetFaultPoints(std::string_view text) {
   Points() = std::move(points);
 }
 
-void FaultPoint(std::string_view point) {
-  if (!any_set.load(std::memory_order_relaxed)) return;
+bool FaultPoint(std::string_view point) {
+  if (!any_set.load(std::memory_order_relaxed)) return false;
   Action action = ActionOf(point);
   if (action == Action::kPause) LogWarning("paused at a fault point", {{"point", point}});
   while (action == Action::kPause) {
@@ -86,6 +92,7 @@ void FaultPoint(std::string_view point) {
     action = ActionOf(point);
   }
   if (action == Action::kKill) kill(getpid(), SIGKILL);
+  return action == Action::kFail;
 }
 
 }  // namespace meridian

@@ -56,7 +56,7 @@ absl::Status CheckFaultPoints(std::string_view text);
 // Precondition: CheckFaultPoints(text).
 void SetFaultPoints(std::string_view text);
 
-// At the place. `point` is one of kFaultPoints.
-void FaultPoint(std::string_view point);
+// At the place. `point` is one of kFaultPoints. True: what comes now is to fail.
+bool FaultPoint(std::string_view point);
 
 }  // namespace meridian

@@ -5,7 +5,6 @@
 #include <mutex>
 #include <utility>
 
-#include "metrics/fault_points.h"
 #include "metrics/log.h"
 #include "rebalance/map_steps.h"
 #include "rebalance/move_phase.h"
@@ -130,7 +129,7 @@ absl::Status MoveRun::Queued() {
   if (absl::Status noted = journal_.NoteSize(*bytes); !noted.ok()) return noted;
   const auto slice_end = NextSlice(*bytes);
   if (!slice_end.ok()) return slice_end.status();
-  FaultPoint("move.announce");
+  if (absl::Status passed = PassPoint("move.announce"); !passed.ok()) return passed;
   if (slice_end->has_value()) {
     auto map = store_.Load();
     if (!map.ok()) return map.status();
@@ -178,7 +177,7 @@ std::string MoveRun::WhatHasMoved() const {
 }
 
 absl::Status MoveRun::Announced() {
-  FaultPoint("move.announced");
+  if (absl::Status passed = PassPoint("move.announced"); !passed.ok()) return passed;
   auto epoch = store_.LoadEpoch();
   if (!epoch.ok()) return epoch.status();
   if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
@@ -187,7 +186,7 @@ absl::Status MoveRun::Announced() {
 }
 
 absl::Status MoveRun::Copying() {
-  FaultPoint("move.copying");
+  if (absl::Status passed = PassPoint("move.copying"); !passed.ok()) return passed;
   slice_.reset();  // named after the copy
   back_.reset();
   if (absl::Status wish = CheckWish(); !wish.ok()) return wish;
@@ -220,7 +219,7 @@ absl::Status MoveRun::Copying() {
   const MoveRecord& move = journal_.move();
   if (move.slice.empty() && move.slices == 0) progress_.bytes_expected = progress_.bytes_copied;
   if (absl::Status noted = journal_.Note(progress_); !noted.ok()) return noted;
-  FaultPoint("move.copied");
+  if (absl::Status passed = PassPoint("move.copied"); !passed.ok()) return passed;
   return journal_.Enter(move_phase::kFollowing);
 }
 
@@ -238,7 +237,7 @@ absl::Status MoveRun::PrepareWayBack() {
 }
 
 absl::Status MoveRun::Following() {
-  FaultPoint("move.following");
+  if (absl::Status passed = PassPoint("move.following"); !passed.ok()) return passed;
   absl::Status followed = FollowAndSwitch();
   const std::string state = StateOf(followed);
   // A failover of the source has taken the slot, or the stream lacks a value.
@@ -278,7 +277,7 @@ absl::Status MoveRun::FollowAndSwitch() {
     if (!same.ok()) return same.status();
     verified_ = *same;
     if (absl::Status noted = journal_.NoteWait(""); !noted.ok()) return noted;
-    FaultPoint("move.verified");
+    if (absl::Status passed = PassPoint("move.verified"); !passed.ok()) return passed;
     return absl::OkStatus();  // catch up once more
   }
   if (journal_.move().back) {  // RESUME MOVE takes a REVERSE back
@@ -319,11 +318,11 @@ absl::Status MoveRun::TrySwitch() {
     return std::max(milliseconds(1),
                     std::chrono::duration_cast<milliseconds>(deadline - steady_clock::now()));
   };
-  FaultPoint("move.held");
+  if (absl::Status passed = PassPoint("move.held"); !passed.ok()) return passed;
   auto epoch = store_.LoadEpoch();
   if (!epoch.ok()) return epoch.status();
   if (absl::Status drained = AwaitDrained(*epoch, deadline); !drained.ok()) return drained;
-  FaultPoint("move.drained");
+  if (absl::Status passed = PassPoint("move.drained"); !passed.ok()) return passed;
   const std::string barrier = fmt::format("fence {} {} {}", journal_.move().id, term_, NowUs());
   if (absl::Status armed = slice_->ArmFence(barrier, left()); !armed.ok()) {
     if (!IsLockTimeout(armed)) return armed;
@@ -332,7 +331,7 @@ absl::Status MoveRun::TrySwitch() {
                                           " ({})",
                                           who.ok() && !who->empty() ? *who : "nobody by now"));
   }
-  FaultPoint("move.fenced");
+  if (absl::Status passed = PassPoint("move.fenced"); !passed.ok()) return passed;
   const auto passed = slice_->follower().Until(barrier, deadline);
   if (!passed.ok()) return passed.status();
   if (!*passed) return SqlStatus("55P03", "the target has not caught up in time");
@@ -341,7 +340,7 @@ absl::Status MoveRun::TrySwitch() {
   if (journal_.move().back) {  // until now it has refused what came to the former owner
     if (absl::Status opened = slice_->OpenTargetsFence(); !opened.ok()) return opened;
   }
-  FaultPoint("move.swap");
+  if (absl::Status passed = PassPoint("move.swap"); !passed.ok()) return passed;
   const uint64_t pause_us = static_cast<uint64_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - begun).count());
   auto map = journal_.Enter(
@@ -365,7 +364,7 @@ absl::Status MoveRun::UndoSwitch() {
   if (journal_.move().phase != move_phase::kUndoing) {
     if (absl::Status decided = journal_.Enter(move_phase::kUndoing); !decided.ok()) return decided;
   }
-  FaultPoint("move.undoing");
+  if (absl::Status passed = PassPoint("move.undoing"); !passed.ok()) return passed;
   slice_.reset();
   if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
   const bool back = journal_.move().back;
@@ -373,7 +372,7 @@ absl::Status MoveRun::UndoSwitch() {
     if (absl::Status closed = slice_->CloseTargetsFence(); !closed.ok()) return closed;
   }
   if (absl::Status opened = slice_->OpenFence(); !opened.ok()) return opened;
-  FaultPoint("move.undone");
+  if (absl::Status passed = PassPoint("move.undone"); !passed.ok()) return passed;
   auto map =
       journal_.Enter(back ? move_phase::kReversible : move_phase::kFollowing, "",
                      [&](MapDraft& draft) { return map_steps::Release(journal_.way(), draft); });
@@ -381,7 +380,7 @@ absl::Status MoveRun::UndoSwitch() {
 }
 
 absl::Status MoveRun::Switched() {
-  FaultPoint("move.switched");
+  if (absl::Status passed = PassPoint("move.switched"); !passed.ok()) return passed;
   if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
   const MoveRecord& move = journal_.move();
   // A server that has taken over may not know of either.
@@ -407,7 +406,7 @@ absl::Status MoveRun::Switched() {
 
 // Here it stays until the operator decides, whatever fails.
 absl::Status MoveRun::Reversible() {
-  FaultPoint("move.reversible");
+  if (absl::Status passed = PassPoint("move.reversible"); !passed.ok()) return passed;
   auto wish = journal_.ReadWish();
   if (wish.ok() && *wish == MoveWish::kFinish) {
     slice_.reset();
@@ -430,7 +429,7 @@ absl::Status MoveRun::Reversible() {
 }
 
 absl::Status MoveRun::Cleaning() {
-  FaultPoint("move.cleaning");
+  if (absl::Status passed = PassPoint("move.cleaning"); !passed.ok()) return passed;
   if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
   if (absl::Status dropped = DropStreams(); !dropped.ok()) return dropped;
   absl::Status removed = slice_->RemoveFromSource([&]() -> absl::Status {
@@ -439,9 +438,9 @@ absl::Status MoveRun::Cleaning() {
     return ActAsMover(slice_->source(), term_);
   });
   if (!removed.ok()) return removed;
-  FaultPoint("move.removed");
+  if (absl::Status passed = PassPoint("move.removed"); !passed.ok()) return passed;
   if (absl::Status dropped = DropFences(); !dropped.ok()) return dropped;
-  FaultPoint("move.end");
+  if (absl::Status passed = PassPoint("move.end"); !passed.ok()) return passed;
   const MoveRecord& move = journal_.move();
   if (!move.slice.empty()) return EndSlice();
   return journal_.End(move.back ? move_phase::kReversed : move_phase::kDone, "",
@@ -475,7 +474,7 @@ absl::Status MoveRun::DropFences() {
 }
 
 absl::Status MoveRun::Cancelling() {
-  FaultPoint("move.cancelling");
+  if (absl::Status passed = PassPoint("move.cancelling"); !passed.ok()) return passed;
   slice_.reset();
   back_.reset();
   if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
@@ -485,7 +484,7 @@ absl::Status MoveRun::Cancelling() {
   absl::Status removed =
       slice_->RemoveFromTarget([&] { return ActAsMover(slice_->target(), term_); });
   if (!removed.ok()) return removed;
-  FaultPoint("move.undo_end");
+  if (absl::Status passed = PassPoint("move.undo_end"); !passed.ok()) return passed;
   const auto end = [&](MapDraft& draft) -> absl::Status {
     if (absl::Status rests = map_steps::End(journal_.way(), draft); !rests.ok()) return rests;
     const MoveRecord& move = journal_.move();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <absl/status/status.h>
+#include <fmt/format.h>
 
 #include <chrono>
 #include <condition_variable>
@@ -11,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "metrics/fault_points.h"
 #include "rebalance/mover_lease.h"
 #include "sharding/sql_status.h"
 
@@ -39,6 +41,12 @@ inline uint64_t NowUs() {
   return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
                                    std::chrono::steady_clock::now().time_since_epoch())
                                    .count());
+}
+
+// A fault point, which may have the step fail.
+inline absl::Status PassPoint(std::string_view point) {
+  if (!FaultPoint(point)) return absl::OkStatus();
+  return SqlStatus("58000", fmt::format("the step fails at the fault point {}", point));
 }
 
 inline absl::Status Stopped() {

@@ -213,8 +213,9 @@ const Setting<Config> kConfigSettings[] = {
     // Tests of Meridian itself.
     Row<&C::debug, &DebugConfig::fault_points>(
         "debug.fault_points", kReloadable,
-        "For tests: `point=kill` or `point=pause`, separated by commas, has the process killed or "
-        "stopped there."),
+        "For tests: `point=kill`, `point=pause` or, of a move, `point=fail`, separated by commas, "
+        "has "
+        "the process killed or stopped there, or the step fail."),
 };
 
 const Setting<DatabaseConfig> kDatabaseSettings[] = {

@@ -250,3 +250,33 @@ def test_a_server_dies(movers, victim):
     bank.assert_books()
     moves.assert_nothing_left(cluster)
     moves.assert_rows_where_they_belong(cluster, "accounts", "id")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", [p for p in POINTS if p not in CANCELLING | UNDOING | REVERSIBLE])
+def test_a_step_fails(movers, point):
+    """It is tried again until it does not, and the move says so."""
+    with Bank(movers.cluster, clients=3, readers=1) as bank:
+        move = movers.begin(point, "fail")
+        wait_for(lambda: point in (moves.show(movers.cluster, move)["message"] or ""), f"{point} is told")
+        movers.set_fault_points("")
+        row = end(movers, move, bank)
+    assert row["phase"] == "done", row
+    check(movers, row, bank, point)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", sorted(CANCELLING | UNDOING))
+def test_a_step_back_fails(movers, point):
+    """Undoing a cut-over (that fails at first), and cancelling."""
+    with Bank(movers.cluster, clients=3, readers=1) as bank:
+        move = movers.begin(point, f"fail,move.{'fenced=fail' if point in UNDOING else 'following=pause'}")
+        if point in CANCELLING:
+            moves.wait_for_phase(movers.cluster, move, "following")
+            movers.cluster.admin(f"CANCEL MOVE {move}")
+            movers.set_fault_points(f"{point}=fail")
+        wait_for(lambda: point in (moves.show(movers.cluster, move)["message"] or ""), f"{point} is told")
+        movers.set_fault_points("")
+        row = end(movers, move, bank)
+    assert row["phase"] == ("cancelled" if point in CANCELLING else "done"), row
+    check(movers, row, bank, point)

@@ -35,13 +35,17 @@ TEST_F(FaultPoints, OtherTextIsRefused) {
       {"Commit.begin=kill", "there is no fault point \"Commit.begin\""},
       {"commit.begin;commit.decided=kill",
        "there is no fault point \"commit.begin;commit.decided\""},
-      {"commit.begin", "fault point \"commit.begin\": \"\" is neither kill nor pause"},
-      {"commit.begin=", "fault point \"commit.begin\": \"\" is neither kill nor pause"},
-      {"commit.begin=KILL", "fault point \"commit.begin\": \"KILL\" is neither kill nor pause"},
+      {"commit.begin",
+       "fault point \"commit.begin\": \"\" is neither kill nor pause, nor fail of a move"},
+      {"commit.begin=",
+       "fault point \"commit.begin\": \"\" is neither kill nor pause, nor fail of a move"},
+      {"commit.begin=KILL",
+       "fault point \"commit.begin\": \"KILL\" is neither kill nor pause, nor fail of a move"},
       {"commit.begin=kill=pause",
-       "fault point \"commit.begin\": \"kill=pause\" is neither kill nor pause"},
+       "fault point \"commit.begin\": \"kill=pause\" is neither kill nor pause, nor fail of a "
+       "move"},
       {"commit.begin=kill, commit.decided=stop",
-       "fault point \"commit.decided\": \"stop\" is neither kill nor pause"},
+       "fault point \"commit.decided\": \"stop\" is neither kill nor pause, nor fail of a move"},
   };
   for (const auto& [text, error] : cases) {
     const absl::Status status = CheckFaultPoints(text);

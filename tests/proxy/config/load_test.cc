@@ -240,7 +240,8 @@ TEST(Config, TellsWhereAndWhyAValueIsWrong) {
       {"log = 1", "1:7: log is a table"},
       {"[debug]\nfault_points = 1", "2:16: debug.fault_points must be a text"},
       {"[debug]\nfault_points = \"commit.begin\"",
-       "1:1: debug.fault_points: fault point \"commit.begin\": \"\" is neither kill nor pause"},
+       "1:1: debug.fault_points: fault point \"commit.begin\": \"\" is neither kill nor pause, nor "
+       "fail of a move"},
       {"[debug]\nfault_points = \"commit.now=kill\"",
        "1:1: debug.fault_points: there is no fault point \"commit.now\""},
   };
