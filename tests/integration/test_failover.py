@@ -243,6 +243,12 @@ class TestFailover:
         primary = shop.shards[0]
         with shop.connect(prepare_threshold=None) as connection:
             connection.execute("INSERT INTO t VALUES (1, 1)")
+            # The replicas have it, and the proxy knows the table.
+            wait_for(lambda: primary.execute("SELECT bool_and(replay_lsn >= pg_current_wal_lsn()) FROM"
+                                             " pg_stat_replication")[0][0], "the replicas have it")
+            connection.execute("SET meridian.read_consistency = 'eventual'")
+            wait_for(lambda: connection.execute("SELECT pg_is_in_recovery() FROM t").fetchone()[0],
+                     "the replica is read from before")
             primary.stop(signal.SIGKILL)
             time.sleep(0.1)
             for _ in range(2):
@@ -250,8 +256,6 @@ class TestFailover:
                     connection.execute("INSERT INTO t VALUES (2, 1)")
                 assert raised.value.sqlstate in ("08006", "57P03")
             # Reads that a replica may serve go on, as long as it answers in time itself.
-            connection.execute("SET meridian.read_consistency = 'eventual'")
-
             def is_read() -> bool:
                 try:
                     return connection.execute("SELECT id FROM t").fetchall() == [(1,)]
