@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 
 #include "sharding/quote.h"
 #include "sharding/sequence_window.h"
@@ -99,8 +100,9 @@ absl::Status DivideAtDefault(WorkShard& shard, const TableName& name, const Sequ
   return InTransaction(shard.connection(), "BEGIN", [&] {
     return shard.connection()
         .Script(fmt::format("ALTER SEQUENCE {0} AS bigint MAXVALUE {1};"
-                            " SELECT pg_catalog.setval({2}, {3}) FROM {0} WHERE last_value < {3}",
-                            name.ToString(), max, QuoteLiteral(name.ToString()), next - 1))
+                            " SELECT pg_catalog.setval({2}, {3}, false) FROM {0}"
+                            " WHERE last_value + is_called::int < {3}",
+                            name.ToString(), max, QuoteLiteral(name.ToString()), next))
         .status();
   });
 }
@@ -146,7 +148,8 @@ absl::StatusOr<std::vector<AdminNotice>> DivideSequences(absl::Span<WorkShard> s
   for (const DrawingColumn& column : *columns) {
     std::vector<Sequence> sequences;
     std::string obstacle;
-    int64_t next = 0;  // behind all that is drawn from the default shard's window
+    // Behind all that is drawn from the default shard's window.
+    int64_t next = std::numeric_limits<int64_t>::min();
     for (WorkShard& shard : shards) {
       const auto there = ReadColumns(shard, table);
       if (!there.ok()) return there.status();
