@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
-
 #include "sharding/catalog/text_array.h"
 
 namespace meridian {

@@ -46,7 +46,9 @@ void Throttle::Adapt(const std::vector<Pressure>& pressures, uint64_t now_us) {
   const double measured = seconds > 0 ? static_cast<double>(counted_bytes_) / seconds : 0;
   counted_from_us_ = now_us;
   counted_bytes_ = 0;
-  const auto strength = [](const Pressure& pressure) { return pressure.now / pressure.limit; };
+  const auto strength = [](const Pressure& pressure) {
+    return pressure.now / std::max(pressure.limit, 1e-9);
+  };
   const auto pressing =
       std::max_element(pressures.begin(), pressures.end(),
                        [&](const auto& a, const auto& b) { return strength(a) < strength(b); });

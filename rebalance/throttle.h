@@ -17,7 +17,7 @@ namespace meridian {
 struct Pressure {
   std::string what;  // "replica lag", for SHOW MOVES
   double now = 0;    // in any unit
-  double limit = 0;  // in the same, above 0; above it the move slows down
+  double limit = 0;  // in the same; above it the move slows down
 };
 
 class Throttle {
