@@ -277,7 +277,7 @@ void Session::OwnSequenceValues(Participant& participant) {
 }
 
 void Session::NoteWrite(Participant& participant, const Statement& statement) {
-  participant.drew |= statement.draws;
+  if (statement.draws) drew_on_.Add(participant.shard);
   NoteWrite(participant, statement.writes);
 }
 
@@ -314,6 +314,7 @@ void Session::ReleaseParticipants(bool all) {
     participants_.erase(participants_.begin() + static_cast<ptrdiff_t>(i));
     host_.pools().Return(server, how);
   }
+  if (participants_.empty()) drew_on_ = {};
 }
 
 ShardIndex Session::PreferredShard(const Statement& statement) const {
@@ -352,10 +353,7 @@ absl::Status Session::CheckRunnable(const Statement& statement, const Participan
     if (const absl::Status status = CheckIsolation(); !status.ok()) return status;
   }
   if (!statement.reads_sequence_state) return absl::OkStatus();
-  const bool drew_elsewhere = std::any_of(
-      participants_.begin(), participants_.end(),
-      [&](const Participant& other) { return other.drew && other.shard != participant.shard; });
-  if (drew_elsewhere) {
+  if (!drew_on_.empty() && !(drew_on_ == ShardSet::Of(participant.shard))) {
     return Refused("currval() and lastval() do not show what an INSERT has drawn on another shard",
                    "Use INSERT ... RETURNING.");
   }

@@ -153,9 +153,8 @@ class Session final : public ServerOwner, public PoolClient {
     // What its sequences show (currval, lastval) was drawn in this transaction; where the session
     // keeps it, by this session.
     bool owns_sequence_values = false;
-    bool drew = false;         // from its shard's part of a sequence (RouteProgram::draws)
-    bool used = false;         // something was sent
-    bool has_written = false;  // since it was noted in needs_
+    bool used = false;                                     // something was sent
+    bool has_written = false;                              // since it was noted in needs_
     std::shared_ptr<const NodeSamples> replica = nullptr;  // null: of the primary
     // The replica was found to have what the session must find; not asked in eventual.
     bool has_needs = false;
@@ -267,7 +266,7 @@ class Session final : public ServerOwner, public PoolClient {
   void OwnSequenceValues(Participant& participant);
   // A statement was sent that may change data if `writes`.
   static void NoteWrite(Participant& participant, bool writes);
-  static void NoteWrite(Participant& participant, const Statement& statement);
+  void NoteWrite(Participant& participant, const Statement& statement);
   bool Keeps(const Participant& participant) const;
   ShardIndex AtHand() const;
   // Where the only participant is, or nothing.
@@ -594,7 +593,10 @@ class Session final : public ServerOwner, public PoolClient {
   bool schema_wait_ = false;
   bool schema_changed_ = false;  // by the running statement
   bool closing_ = false;
-  bool within_row_ = false;          // of the active server
+  bool within_row_ = false;  // of the active server
+  // From whose parts of sequences the session has drawn (Statement::draws) since it kept a server:
+  // what others show by lastval() is older.
+  ShardSet drew_on_;
   std::optional<UsedKey> used_key_;  // of the statement that runs
   bool clock_runs_ = false;          // statement_started_us_ is of a statement that has not ended
   // Null but in rare moments; idle clients are many.

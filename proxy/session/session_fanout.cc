@@ -287,7 +287,7 @@ void Session::AddBranch(const Statement& statement, Route route, ShardIndex shar
   if (transaction_.open() && !participant.in_transaction) begin = transaction_.JoinText();
   fanout_->AddBranch(shard, *participant.server, std::move(request), std::move(begin));
   NoteWrite(participant, IsWrite(statement, route));
-  participant.drew |= statement.draws;
+  if (statement.draws) drew_on_.Add(shard);
   participant.has_written |= statement.writes;
   participant.locked |= statement.writes;
 }

@@ -138,7 +138,7 @@ bool Session::SendScriptWhole(std::string_view message, std::string_view text,
     effect->text = std::string(text.substr(part.range.begin, part.range.size()));
     schema_changed_ |= part.statement->changes_schema;
     pending.AddEffect(std::move(effect));
-    (*participant)->drew |= part.statement->draws;
+    if (part.statement->draws) drew_on_.Add((*participant)->shard);
   }
   running_ = analysis.parts[0].statement;
   NoteWrite(**participant, writes);

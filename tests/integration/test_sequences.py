@@ -93,6 +93,18 @@ def test_lastval_does_not_show_an_older_value(cluster, reads):
         connection.execute("ROLLBACK")
 
 
+def test_lastval_of_a_kept_server_is_no_older_value(cluster):
+    """LISTEN keeps the default shard's server; the others are given back after each statement."""
+    with cluster.connect() as connection:
+        connection.execute("LISTEN something")
+        connection.execute("SELECT nextval('plain_id_seq')")
+        connection.execute("INSERT INTO orders (tenant) VALUES (101)")
+        for reads in ("SELECT lastval()", "SELECT currval('plain_id_seq')"):
+            with pytest.raises(psycopg.errors.FeatureNotSupported, match="drawn on another shard"):
+                connection.execute(reads)
+        connection.execute("UNLISTEN *")
+
+
 def test_a_new_shard_draws_its_own(cluster):
     third = cluster.third
     cluster.admin(f"CREATE SHARD s3 OPTIONS (HOST '{third.address}', DBNAME '{cluster.database}')")
