@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "router/plan/names.h"
 #include "sharding/sql_status.h"
 
 namespace meridian {
@@ -44,6 +45,43 @@ void UseDefaultsBut(const TableReference& table, const std::vector<std::string>&
     if (std::find(given.begin(), given.end(), column.name) != given.end()) continue;
     Use(table, column, program);
   }
+}
+
+void UseDefaultsOf(const InsertView& insert, const TableReference& target, RouteProgram* program) {
+  std::vector<std::string> columns;
+  for (const Node column : insert.columns()) columns.emplace_back(TargetView(column).name());
+  if (columns.empty() && insert.source() && target.relation != nullptr) {
+    for (const Column& column : target.relation->columns) {
+      if (!column.generated) columns.push_back(column.name);
+    }
+  }
+  UseDefaultsBut(target, columns, program);
+  for (const Node row : insert.source().values()) {
+    const NodeList items = ItemsView(row).items();
+    // Columns behind the last value get their defaults, too.
+    for (size_t i = 0; i < columns.size(); ++i) {
+      if (i < items.size() && !items[i].Is(NodeKind::kDefault)) continue;
+      UseDefault(target, columns[i], program);
+    }
+  }
+}
+
+void UseDefaultsBelow(const Node& statement, const Planning& planning, RouteProgram* program) {
+  statement.ForEachChild([&](const Node& node) {
+    if (node.Is(NodeKind::kInsert) || node.Is(NodeKind::kUpdate)) {
+      const RangeVarView name(node.Child("relation"));
+      const TableReference target = FindTable(name.schema(), name.name(), planning);
+      if (node.Is(NodeKind::kInsert)) {
+        UseDefaultsOf(InsertView(node), target, program);
+      } else {
+        for (const Node assignment : WriteView(node).assignments()) {
+          const TargetView column(assignment);
+          if (column.value().Is(NodeKind::kDefault)) UseDefault(target, column.name(), program);
+        }
+      }
+    }
+    UseDefaultsBelow(node, planning, program);
+  });
 }
 
 }  // namespace meridian

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "router/parse/views.h"
 #include "router/plan/program.h"
 #include "router/plan/query.h"
 
@@ -19,5 +20,9 @@ void UseDefault(const TableReference& table, std::string_view column, RouteProgr
 // The same for all columns but those `given`.
 void UseDefaultsBut(const TableReference& table, const std::vector<std::string>& given,
                     RouteProgram* program);
+// Those of an INSERT into `target`.
+void UseDefaultsOf(const InsertView& insert, const TableReference& target, RouteProgram* program);
+// Those of the INSERTs and UPDATEs below the statement, in its WITH clauses.
+void UseDefaultsBelow(const Node& statement, const Planning& planning, RouteProgram* program);
 
 }  // namespace meridian

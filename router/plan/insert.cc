@@ -26,7 +26,7 @@ class InsertPlanner {
 
   void Plan() {
     if (target_.sharded()) program_.refusal.Update(PlanRows());
-    UseDefaults();
+    UseDefaultsOf(insert_, target_, &program_);
     AddNeeds(query_, planning_, &program_);
     program_.several_refusal = RefuseSeveralShards(
         "an INSERT must have its source and its rows on one shard", FirstSharded(query_));
@@ -34,21 +34,6 @@ class InsertPlanner {
 
  private:
   std::string TableText() const { return target_.table.ToString(); }
-
-  void UseDefaults() {
-    std::vector<std::string> columns;
-    for (const Node column : insert_.columns()) columns.emplace_back(TargetView(column).name());
-    if (columns.empty() && insert_.source()) columns = target_.real_columns;
-    UseDefaultsBut(target_, columns, &program_);
-    for (const Node row : insert_.source().values()) {
-      const NodeList items = ItemsView(row).items();
-      // Columns behind the last value get their defaults, too.
-      for (size_t i = 0; i < columns.size(); ++i) {
-        if (i < items.size() && !items[i].Is(NodeKind::kDefault)) continue;
-        UseDefault(target_, columns[i], &program_);
-      }
-    }
-  }
 
   absl::Status PlanRows() {
     const MappedTable& mapped = *target_.mapped;

@@ -1,5 +1,6 @@
 #include "router/plan/plan.h"
 #include "router/lex/shape.h"
+#include "router/plan/defaults.h"
 
 #include <fmt/format.h>
 
@@ -208,6 +209,7 @@ void PlanQuery(const Node& node, TextRange range, Planning* planning, Statement*
                RouteProgram* program) {
   statement->verb = VerbOf(node);
   const Query query = ReadQuery(node, planning);
+  UseDefaultsBelow(node, *planning, program);
   statement->writes = !OnlyReads(query);
   statement->pin = PinOf(query);
   statement->reads_sequence_state = query.HasFunction(FunctionClass::kSequenceState) &&
