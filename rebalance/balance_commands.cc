@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <memory>
 #include <utility>
 
@@ -286,7 +285,7 @@ absl::Status LookAtBalance(CatalogStore& store, const ShardAccess& access, const
       mode = due->Text(0, 0);
       options.measure = due->Get(0, 1) == "load" ? Measure::kLoad : Measure::kBytes;
       options.slack = std::strtod(due->Text(0, 2).c_str(), nullptr) / 100;
-      max_rate = std::strtoull(due->Text(0, 3).c_str(), nullptr, 10);
+      max_rate = due->Number(0, 3);
     }
     return due.status();
   });

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-
 #include "sharding/quote.h"
 
 namespace meridian {
@@ -14,13 +12,6 @@ std::string HashSql(const std::vector<std::string>& columns) {
   for (const std::string& column : columns) names.push_back(QuoteIdentifier(column));
   return fmt::format("pg_catalog.hashtextextended((ROW({})::pg_catalog.text) COLLATE \"C\", 0)",
                      fmt::join(names, ", "));
-}
-
-template <typename Number>
-Number NumberOf(const std::string& text) {
-  Number number = 0;
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
 }
 
 }  // namespace
@@ -37,8 +28,7 @@ absl::StatusOr<Digest> DigestRows(PgConnection& connection, const MovedTable& ta
   if (!rows.ok()) return rows.status();
   Digest digest;
   for (size_t r = 0; r < rows->rows(); ++r) {
-    digest[NumberOf<uint32_t>(rows->Text(r, 0))] = {NumberOf<uint64_t>(rows->Text(r, 1)),
-                                                    rows->Text(r, 2)};
+    digest[static_cast<uint32_t>(rows->Number(r, 0))] = {rows->Number(r, 1), rows->Text(r, 2)};
   }
   return digest;
 }

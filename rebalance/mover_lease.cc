@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <condition_variable>
 #include <mutex>
 #include <utility>
@@ -67,8 +66,7 @@ absl::StatusOr<bool> MoverLease::Acquire() {
       {{proxy_}, {LeaseText()}});
   if (!got.ok()) return got.status();
   if (got->rows() == 0) return false;
-  const std::string text = got->Text(0, 0);
-  std::from_chars(text.data(), text.data() + text.size(), term_);
+  term_ = got->Number(0, 0);
   tag_ = got->Text(0, 1);
   lost_ = std::stop_source();
   renewal_ = std::jthread([this, term = term_, until = asked + Trusted()](

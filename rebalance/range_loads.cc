@@ -1,7 +1,6 @@
 #include "rebalance/range_loads.h"
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <utility>
 
@@ -23,10 +22,7 @@ absl::StatusOr<std::map<std::string, Told>> ReadTold(PgConnection& catalog) {
   std::map<std::string, Told> told;
   for (size_t r = 0; r < rows->rows(); ++r) {
     Told& range = told[rows->Text(r, 0)];
-    uint64_t busy = 0;
-    const std::string text = rows->Text(r, 1);
-    std::from_chars(text.data(), text.data() + text.size(), busy);
-    range.busy_us += busy;
+    range.busy_us += rows->Number(r, 1);
     const auto keys = ParseTextArray(rows->Text(r, 2));
     if (!keys) continue;
     for (const std::string& key : *keys) {

@@ -3,7 +3,6 @@
 #include <absl/types/span.h>
 #include <fmt/format.h>
 
-#include <charconv>
 #include <map>
 
 #include "rebalance/split_point.h"
@@ -18,12 +17,6 @@ namespace {
 constexpr int kRowOverhead = 28;
 // A range with less than this part of its shard's bytes is not cut.
 constexpr uint64_t kLargePart = 10;
-
-uint64_t Number(const std::string& text) {
-  uint64_t number = 0;
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
-}
 
 // Bytes of the table on the shard, by the ranges that the shard owns.
 absl::Status AddTable(PgConnection& shard, const MappedTable& table,
@@ -47,7 +40,7 @@ absl::Status AddTable(PgConnection& shard, const MappedTable& table,
   if (!sizes.ok()) return sizes.status();
   for (size_t r = 0; r < sizes->rows(); ++r) {
     if (!sizes->Get(r, 0)) continue;  // strays
-    bytes[Number(sizes->Text(r, 0))] += Number(sizes->Text(r, 1));
+    bytes[sizes->Number(r, 0)] += sizes->Number(r, 1);
   }
   return absl::OkStatus();
 }

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 namespace meridian {
 namespace {
@@ -12,12 +11,6 @@ namespace {
 constexpr uint64_t kSampleRows = 20'000;
 // The size of a row, where statistics do not tell how many there are.
 constexpr uint64_t kRowBytes = 500;
-
-uint64_t Number(const std::string& text) {
-  uint64_t number = 0;
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
-}
 
 }  // namespace
 
@@ -32,8 +25,8 @@ absl::StatusOr<SampledTable> SampleTable(PgConnection& shard, const TableName& t
       " WHERE c.oid = $1::regclass OR c.oid IN (SELECT relid FROM pg_partition_tree($1::regclass))",
       {{table.ToString()}});
   if (!whole.ok()) return whole.status();
-  SampledTable sampled{.name = table, .bytes = Number(whole->Text(0, 0)), .percent = 100};
-  const uint64_t rows = std::max(Number(whole->Text(0, 1)), sampled.bytes / kRowBytes);
+  SampledTable sampled{.name = table, .bytes = whole->Number(0, 0), .percent = 100};
+  const uint64_t rows = std::max(whole->Number(0, 1), sampled.bytes / kRowBytes);
   if (rows > kSampleRows) sampled.percent = 100.0 * kSampleRows / static_cast<double>(rows);
   return sampled;
 }

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "sharding/sql_status.h"
 
@@ -25,10 +24,7 @@ absl::StatusOr<Digest> DigestOf(WorkShard& shard, const TableName& table) {
       "SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0) FROM {} AS t",
       table.ToString()));
   if (!result.ok()) return result.status();
-  Digest digest{0, result->Text(0, 1)};
-  const std::string rows = result->Text(0, 0);
-  std::from_chars(rows.data(), rows.data() + rows.size(), digest.rows);
-  return digest;
+  return Digest{result->Number(0, 0), result->Text(0, 1)};
 }
 
 std::string ColumnList(const TableDefinition& definition) {

@@ -77,7 +77,7 @@ absl::StatusOr<uint64_t> CountOutside(WorkShard& shard, const TableName& table,
   if (!count.ok()) {
     return OnShard(shard, fmt::format("look at the rows of {}", table.ToString()), count.status());
   }
-  return std::strtoull(count->Text(0, 0).c_str(), nullptr, 10);
+  return count->Number(0, 0);
 }
 
 absl::Status RowsElsewhere(const WorkShard& shard, const TableName& table, uint64_t rows,

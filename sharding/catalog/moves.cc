@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <iterator>
 #include <utility>
 
@@ -24,13 +23,6 @@ constexpr std::string_view kFor[] = {
     "wish <> 'cancel'", kNotDecided, kNotDecided, "phase = 'reversible' AND wish <> 'finish'",
     "reversible AND phase IN ('switched', 'reversible') AND wish <> 'reverse' AND NOT (back AND "
     "phase = 'switched')"};
-
-uint64_t Number(const PgResult& result, size_t row, size_t column) {
-  uint64_t number = 0;
-  const std::string text = result.Text(row, column);
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
-}
 
 PgParameter Text(uint64_t number) { return std::to_string(number); }
 
@@ -105,7 +97,7 @@ absl::StatusOr<uint64_t> AddMove(PgConnection& catalog, const MoveRequest& reque
        Text(options.slice_size),
        {options.full_identity ? "true" : "false"}});
   if (!added.ok()) return added.status();
-  if (added->rows() == 1) return Number(*added, 0, 0);
+  if (added->rows() == 1) return added->Number(0, 0);
   return SqlStatus(sqlstate::kObjectInUse,
                    fmt::format("key range \"{}\" is moving already", request.range),
                    "SHOW MOVES tells how far it is; CANCEL MOVE ends it.");
@@ -179,26 +171,26 @@ absl::StatusOr<std::vector<MoveRecord>> OpenMoves(PgConnection& catalog) {
   std::vector<MoveRecord> moves;
   for (size_t r = 0; r < result->rows(); ++r) {
     MoveRecord& move = moves.emplace_back();
-    move.id = Number(*result, r, 0);
+    move.id = result->Number(r, 0);
     move.request = {
         result->Text(r, 1), result->Text(r, 2), result->Text(r, 3), result->Text(r, 4), {}};
-    move.request.options = {Number(*result, r, 5),
-                            std::chrono::milliseconds(Number(*result, r, 6)),
-                            std::chrono::milliseconds(Number(*result, r, 12)),
+    move.request.options = {result->Number(r, 5),
+                            std::chrono::milliseconds(result->Number(r, 6)),
+                            std::chrono::milliseconds(result->Number(r, 12)),
                             result->Get(r, 7) == "t",
-                            Number(*result, r, 15),
+                            result->Number(r, 15),
                             result->Get(r, 13) == "t",
                             result->Get(r, 19) == "t"};
     for (size_t w = 0; w < std::size(kWishes); ++w) {
       if (result->Get(r, 8) == kWishes[w]) move.wish = static_cast<MoveWish>(w);
     }
     move.phase = result->Text(r, 9);
-    move.copies = Number(*result, r, 10);
-    move.cutovers = Number(*result, r, 11);
+    move.copies = result->Number(r, 10);
+    move.cutovers = result->Number(r, 11);
     move.back = result->Get(r, 14) == "t";
     move.slice = result->Text(r, 16);
     move.moved = result->Text(r, 17);
-    move.slices = Number(*result, r, 18);
+    move.slices = result->Number(r, 18);
   }
   return moves;
 }

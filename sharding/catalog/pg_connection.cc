@@ -61,6 +61,12 @@ class StopEvent {
   std::optional<std::stop_callback<Wake>> callback_;
 };
 
+uint64_t ToNumber(std::string_view text) {
+  uint64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
 }  // namespace
 
 bool IsConnectionLoss(const absl::Status& status) {
@@ -88,14 +94,13 @@ std::string PgResult::Text(size_t row, size_t column) const {
   return std::string(Get(row, column).value_or(std::string_view()));
 }
 
+uint64_t PgResult::Number(size_t row, size_t column) const {
+  return ToNumber(Get(row, column).value_or(std::string_view()));
+}
+
 std::string_view PgResult::tag() const { return PQcmdStatus(result_.get()); }
 
-uint64_t PgResult::affected() const {
-  const std::string_view text = PQcmdTuples(result_.get());
-  uint64_t count = 0;
-  std::from_chars(text.data(), text.data() + text.size(), count);
-  return count;
-}
+uint64_t PgResult::affected() const { return ToNumber(PQcmdTuples(result_.get())); }
 
 void PgConnection::Finish::operator()(PGconn* connection) const { PQfinish(connection); }
 

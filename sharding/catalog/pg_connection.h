@@ -55,6 +55,8 @@ class PgResult {
   std::optional<std::string_view> Get(size_t row, size_t column) const;
   // The same; NULL is an empty string.
   std::string Text(size_t row, size_t column) const;
+  // The same of a whole number; what is none, or negative, is 0.
+  uint64_t Number(size_t row, size_t column) const;
   // "INSERT 0 3"
   std::string_view tag() const;
   // Rows that the statement touched, 0 where the tag has no number.

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-
 #include "sharding/catalog/catalog_rows.h"
 #include "sharding/catalog/migrate.h"
 #include "sharding/sql_status.h"
@@ -17,12 +15,7 @@ absl::Status Nothing(PgConnection&) { return absl::OkStatus(); }
 
 constexpr char kSnapshot[] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-Epoch ToEpoch(const PgResult& result) {
-  Epoch epoch;
-  const std::string text = result.Text(0, 0);
-  std::from_chars(text.data(), text.data() + text.size(), epoch.value);
-  return epoch;
-}
+Epoch ToEpoch(const PgResult& result) { return {result.Number(0, 0)}; }
 
 absl::StatusOr<Epoch> ReadEpoch(PgConnection& connection) {
   auto epoch = connection.Query("SELECT epoch FROM epoch");

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <condition_variable>
 #include <mutex>
 
@@ -48,9 +47,7 @@ std::optional<CatalogEvent> CatalogWatcher::Connect() {
 std::optional<CatalogEvent> CatalogWatcher::Look() {
   auto epoch = connection_->Query("SELECT epoch FROM epoch");
   if (!epoch.ok()) return Lose(epoch.status());
-  Epoch now;
-  const std::string text = epoch->rows() == 1 ? epoch->Text(0, 0) : "";
-  std::from_chars(text.data(), text.data() + text.size(), now.value);
+  const Epoch now{epoch->rows() == 1 ? epoch->Number(0, 0) : 0};
   next_poll_ = Clock::now() + options_.poll_interval;
   backoff_ = options_.backoff_min;
   const bool restored = std::exchange(told_lost_, false);
