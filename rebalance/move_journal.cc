@@ -47,7 +47,7 @@ absl::Status MoveJournal::Enter(std::string_view phase, std::string_view sets) {
 }
 
 absl::Status MoveJournal::Turn(std::string_view phase, bool back) {
-  absl::Status turned = Enter(phase, fmt::format("back = {}", back));
+  absl::Status turned = Enter(phase, fmt::format("back = {}, verified = false", back));
   if (turned.ok()) move_.back = back;
   return turned;
 }
@@ -62,8 +62,9 @@ absl::Status MoveJournal::BeginSlice(std::string_view phase, const std::string& 
 absl::Status MoveJournal::EndSlice(std::string_view phase, const std::string& moved,
                                    CatalogStore::Edit edit) {
   auto map = Enter(phase,
-                   fmt::format("slice = NULL, moved = {}, slices = slices + 1, bytes_moved ="
-                               " bytes_moved + bytes_copied, bytes_copied = 0",
+                   fmt::format("slice = NULL, moved = {}, slices = slices + 1,"
+                               " rows_moved = rows_moved + rows_copied, rows_copied = 0,"
+                               " bytes_moved = bytes_moved + bytes_copied, bytes_copied = 0",
                                QuoteLiteral(moved)),
                    edit);
   if (!map.ok()) return map.status();
@@ -115,12 +116,16 @@ absl::Status MoveJournal::Note(const MoveProgress& progress) {
   return store_.Use([&](PgConnection& catalog) {
     return catalog
         .Query(
-            "UPDATE moves SET bytes_expected = coalesce($2, bytes_expected),"
-            " bytes_copied = coalesce($3, bytes_copied),"
-            " changes_applied = coalesce($4, changes_applied), lag_bytes = $5, rate = $6,"
-            " throttled_by = nullif($7, ''), lag_ms = $8, log_kept_bytes = $9 WHERE move = $1 AND "
-            "ended_at IS NULL",
+            "UPDATE moves SET rows_expected = coalesce($2, rows_expected),"
+            " rows_copied = coalesce($3, rows_copied),"
+            " bytes_expected = coalesce($4, bytes_expected),"
+            " bytes_copied = coalesce($5, bytes_copied),"
+            " changes_applied = coalesce($6, changes_applied), lag_bytes = $7, rate = $8,"
+            " throttled_by = nullif($9, ''), lag_ms = $10, log_kept_bytes = $11"
+            " WHERE move = $1 AND ended_at IS NULL",
             {{std::to_string(move_.id)},
+             Text(progress.rows_expected),
+             Text(progress.rows_copied),
              Text(progress.bytes_expected),
              Text(progress.bytes_copied),
              Text(progress.changes_applied),
@@ -133,7 +138,7 @@ absl::Status MoveJournal::Note(const MoveProgress& progress) {
   });
 }
 
-absl::Status MoveJournal::NoteSize(uint64_t file_bytes) {
+absl::Status MoveJournal::NoteSize(uint64_t rows, uint64_t file_bytes) {
   return store_.Use([&](PgConnection& catalog) {
     return catalog
         .Query(
@@ -142,8 +147,19 @@ absl::Status MoveJournal::NoteSize(uint64_t file_bytes) {
             "coalesce(bytes_moved::numeric"
             " * greatest(1, file_bytes::numeric / nullif(slices * slice_size, 0)), bytes_expected)"
             " END,"
-            " bytes_copied = 0 WHERE move = $1 AND ended_at IS NULL",
-            {{std::to_string(move_.id)}, Text(file_bytes)})
+            " bytes_copied = 0,"
+            " rows_expected = CASE slices WHEN 0 THEN $3::bigint ELSE rows_expected END,"
+            " rows_copied = 0 WHERE move = $1 AND ended_at IS NULL",
+            {{std::to_string(move_.id)}, Text(file_bytes), Text(rows)})
+        .status();
+  });
+}
+
+absl::Status MoveJournal::NoteVerified() {
+  return store_.Use([&](PgConnection& catalog) {
+    return catalog
+        .Query("UPDATE moves SET verified = true WHERE move = $1 AND ended_at IS NULL",
+               {{std::to_string(move_.id)}})
         .status();
   });
 }

@@ -19,6 +19,8 @@ namespace meridian {
 
 // What people see of a move under way.
 struct MoveProgress {
+  std::optional<uint64_t> rows_expected;
+  std::optional<uint64_t> rows_copied;
   std::optional<uint64_t> bytes_expected;
   std::optional<uint64_t> bytes_copied;
   std::optional<uint64_t> changes_applied;
@@ -60,9 +62,12 @@ class MoveJournal {
   // What the operator says now; the move's options as well.
   absl::StatusOr<MoveWish> ReadWish();
   absl::Status Note(const MoveProgress& progress);
-  // What the range takes in the source's files, before a slice is copied. Of the first, that is how
-  // many bytes are expected; then what those have taken as rows that have moved.
-  absl::Status NoteSize(uint64_t file_bytes);
+  // How many rows the range has, and what they take in the source's files, before a slice is
+  // copied. Of the first, those are the rows and bytes that are expected; then as many bytes as
+  // what has moved has taken in the files of that.
+  absl::Status NoteSize(uint64_t rows, uint64_t file_bytes);
+  // All rows were compared.
+  absl::Status NoteVerified();
   // What it waits for, or why it is tried again; empty: nothing.
   absl::Status NoteWait(const std::string& why);
 

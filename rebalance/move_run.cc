@@ -31,6 +31,9 @@ constexpr milliseconds kCaughtUp{50};
 // What a removal leaves others between its batches.
 constexpr milliseconds kBetweenRemovals{10};
 
+// A copy begins.
+constexpr std::string_view kNextCopy = "copies = copies + 1, verified = false";
+
 // Trying again would take what room there is from the clients.
 constexpr std::string_view kDiskFull = "53100";
 
@@ -120,14 +123,14 @@ absl::Status MoveRun::Queued() {
       CheckBeforehand(journal_.move().request.source, *slice_, back_ ? &*back_ : nullptr);
   back_.reset();
   if (!fine.ok()) return fine;
-  auto bytes = slice_->EstimateBytes();
-  if (!bytes.ok()) return bytes.status();
+  const auto size = slice_->EstimateSize();
+  if (!size.ok()) return size.status();
   absl::Status latency = store_.Use(
       [&](PgConnection& catalog) { return NoteLatencyBefore(catalog, journal_.move().id); });
   if (!latency.ok()) return latency;
-  progress_.bytes_copied = 0;
-  if (absl::Status noted = journal_.NoteSize(*bytes); !noted.ok()) return noted;
-  const auto slice_end = NextSlice(*bytes);
+  progress_ = {};
+  if (absl::Status noted = journal_.NoteSize(size->rows, size->bytes); !noted.ok()) return noted;
+  const auto slice_end = NextSlice(size->bytes);
   if (!slice_end.ok()) return slice_end.status();
   if (absl::Status passed = PassPoint("move.announce"); !passed.ok()) return passed;
   if (slice_end->has_value()) {
@@ -182,7 +185,7 @@ absl::Status MoveRun::Announced() {
   if (!epoch.ok()) return epoch.status();
   if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
   if (absl::Status known = AwaitProxies(*epoch); !known.ok()) return known;
-  return journal_.Enter(move_phase::kCopying, "copies = copies + 1");
+  return journal_.Enter(move_phase::kCopying, kNextCopy);
 }
 
 absl::Status MoveRun::Copying() {
@@ -203,6 +206,7 @@ absl::Status MoveRun::Copying() {
   if (absl::Status back = PrepareWayBack(); !back.ok()) return back;
   verified_ = false;
   progress_ = {};
+  progress_.rows_copied = 0;
   progress_.bytes_copied = 0;
   pulse_bytes_ = 0;
   absl::Status waits = NoteWaitFor("transactions that run on the source", slice_->WhoRuns());
@@ -211,13 +215,16 @@ absl::Status MoveRun::Copying() {
   if (!clients.ok()) return clients.status();
   if (!clients->empty()) throttle_.BeginSlowly();
   copying_ = true;
-  absl::Status copied = slice_->Copy([&](size_t bytes) { return OnBytes(bytes); });
+  absl::Status copied = slice_->Copy([&](const CopiedRows& piece) { return OnRows(piece); });
   copying_ = false;
   if (!copied.ok()) return copied;
   progress_.rate.reset();
   progress_.throttled_by.clear();
   const MoveRecord& move = journal_.move();
-  if (move.slice.empty() && move.slices == 0) progress_.bytes_expected = progress_.bytes_copied;
+  if (move.slice.empty() && move.slices == 0) {
+    progress_.rows_expected = progress_.rows_copied;
+    progress_.bytes_expected = progress_.bytes_copied;
+  }
   if (absl::Status noted = journal_.Note(progress_); !noted.ok()) return noted;
   if (absl::Status passed = PassPoint("move.copied"); !passed.ok()) return passed;
   return journal_.Enter(move_phase::kFollowing);
@@ -243,7 +250,7 @@ absl::Status MoveRun::Following() {
   // A failover of the source has taken the slot, or the stream lacks a value.
   if (state != sqlstate::kUndefinedObject && state != kValueNotSent) return followed;
   if (journal_.move().phase != move_phase::kFollowing) return followed;
-  return journal_.Enter(move_phase::kCopying, "copies = copies + 1");
+  return journal_.Enter(move_phase::kCopying, kNextCopy);
 }
 
 absl::Status MoveRun::FollowAndSwitch() {
@@ -276,6 +283,9 @@ absl::Status MoveRun::FollowAndSwitch() {
     const auto same = slice_->Verify([&] { return Pulse(); });
     if (!same.ok()) return same.status();
     verified_ = *same;
+    if (absl::Status noted = verified_ ? journal_.NoteVerified() : absl::OkStatus(); !noted.ok()) {
+      return noted;
+    }
     if (absl::Status noted = journal_.NoteWait(""); !noted.ok()) return noted;
     if (absl::Status passed = PassPoint("move.verified"); !passed.ok()) return passed;
     return absl::OkStatus();  // catch up once more

@@ -99,7 +99,7 @@ class MoveRun {
   absl::Status TellLag();
   absl::StatusOr<std::vector<Pressure>> Latencies();
   void SetLag(uint64_t bytes);
-  absl::Status OnBytes(size_t bytes);
+  absl::Status OnRows(const CopiedRows& piece);
   void CountChanges();
   absl::Status RetryLocks(const char* what, Slice& slice,
                           absl::FunctionRef<absl::Status()> attempt);

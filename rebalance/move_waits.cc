@@ -188,15 +188,16 @@ void MoveRun::CountChanges() {
   changes_counted_ = changes;
 }
 
-absl::Status MoveRun::OnBytes(size_t bytes) {
+absl::Status MoveRun::OnRows(const CopiedRows& piece) {
   if (*progress_.bytes_copied == 0) {
     pulse_ = steady_clock::now();
     if (absl::Status noted = journal_.NoteWait(""); !noted.ok()) return noted;
   }
-  *progress_.bytes_copied += bytes;
-  options_.metrics->move_bytes.AddShared(bytes);
+  *progress_.rows_copied += piece.rows;
+  *progress_.bytes_copied += piece.bytes;
+  options_.metrics->move_bytes.AddShared(piece.bytes);
   const auto until =
-      steady_clock::now() + std::chrono::microseconds(throttle_.Take(bytes, NowUs()));
+      steady_clock::now() + std::chrono::microseconds(throttle_.Take(piece.bytes, NowUs()));
   for (;;) {
     if (absl::Status pulse = Pulse(); !pulse.ok()) return pulse;
     const auto left = std::chrono::ceil<milliseconds>(until - steady_clock::now());

@@ -30,6 +30,7 @@ std::vector<AdminColumn> DryRunColumns() {
           {"source"},
           {"target"},
           {"tables", type_oid::kInt8},
+          {"rows", type_oid::kInt8},
           {"bytes", type_oid::kInt8},
           {"slices", type_oid::kInt8},
           {"seconds", type_oid::kInt8},
@@ -56,18 +57,18 @@ absl::StatusOr<AdminOutcome> DryRunMove(const MoveKeyRange& command, CatalogStor
   }
   absl::Status fine = CheckBeforehand(request->source, there, back ? &*back : nullptr);
   if (!fine.ok()) return fine;
-  const auto bytes = there.EstimateBytes();
-  if (!bytes.ok()) return bytes.status();
+  const auto size = there.EstimateSize();
+  if (!size.ok()) return size.status();
   const auto waits = OldestTransaction(there.source());
   if (!waits.ok()) return waits.status();
   const uint64_t slices =
-      options.slice_size == 0 ? 1 : std::max<uint64_t>(1, *bytes / options.slice_size);
+      options.slice_size == 0 ? 1 : std::max<uint64_t>(1, size->bytes / options.slice_size);
   AdminValue seconds;
-  if (options.max_rate > 0) seconds = std::to_string(*bytes / options.max_rate);
+  if (options.max_rate > 0) seconds = std::to_string(size->bytes / options.max_rate);
   AdminTable table{DryRunColumns(), {}};
   table.rows.push_back(
       {request->range, request->source, request->target, std::to_string(there.tables().size()),
-       std::to_string(*bytes), std::to_string(slices), seconds,
+       std::to_string(size->rows), std::to_string(size->bytes), std::to_string(slices), seconds,
        waits->empty() ? AdminValue()
                       : AdminValue(fmt::format("{} on {}", *waits, request->source))});
   return AdminOutcome{{std::move(table), TagOf(command)}, nullptr};

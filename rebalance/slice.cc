@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <future>
 #include <utility>
 
@@ -14,7 +13,6 @@
 #include "rebalance/remove_rows.h"
 #include "rebalance/split_point.h"
 #include "rebalance/stream/publication.h"
-#include "rebalance/stream/range_copy.h"
 #include "rebalance/table_sample.h"
 #include "sharding/admin/table_check.h"
 #include "sharding/admin/table_definition.h"
@@ -50,13 +48,6 @@ absl::Status Gone(std::string_view kind, const std::string& name) {
 absl::Status SlotIsGone() {
   return SqlStatus(sqlstate::kUndefinedObject, "the move's replication slot is gone",
                    "A server that takes over does not have it. The copy is begun anew.");
-}
-
-uint64_t Number(const PgResult& result, size_t column = 0) {
-  uint64_t number = 0;
-  const std::string text = result.Text(0, column);
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
 }
 
 }  // namespace
@@ -183,18 +174,20 @@ absl::Status Slice::CheckTarget() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<uint64_t> Slice::EstimateBytes() {
-  uint64_t bytes = 0;
+absl::StatusOr<Slice::Size> Slice::EstimateSize() {
+  Size estimate;
   for (const MovedTable& table : tables_) {
     const auto sampled = SampleTable(*source_, table.name);
     if (!sampled.ok()) return sampled.status();
-    auto size = source_->Query(fmt::format(
-        "SELECT coalesce({} * avg(CASE WHEN {} THEN 1.0 ELSE 0 END), 0)::bigint FROM {}",
-        sampled->bytes, table.condition, sampled->Sql()));
+    auto size = source_->Query(
+        fmt::format("SELECT (count(*) FILTER (WHERE {0}) * 100 / {1})::bigint,"
+                    " coalesce({2} * avg(CASE WHEN {0} THEN 1.0 ELSE 0 END), 0)::bigint FROM {3}",
+                    table.condition, sampled->percent, sampled->bytes, sampled->Sql()));
     if (!size.ok()) return size.status();
-    bytes += Number(*size);
+    estimate.rows += size->Number(0, 0);
+    estimate.bytes += size->Number(0, 1);
   }
-  return bytes;
+  return estimate;
 }
 
 absl::StatusOr<std::optional<KeyBound>> Slice::PointAt(double fraction) {
@@ -308,7 +301,7 @@ absl::Status Slice::SkipChanges() {
   return skipped->rows() == 1 ? absl::OkStatus() : SlotIsGone();
 }
 
-absl::Status Slice::Copy(absl::FunctionRef<absl::Status(size_t bytes)> on_bytes) {
+absl::Status Slice::Copy(OnCopiedRows on_rows) {
   auto stream = ChangeStream::Connect(Unlimited(source_primary_));
   if (!stream.ok()) return stream.status();
   const auto slot = MakeSlot(*stream);
@@ -321,8 +314,7 @@ absl::Status Slice::Copy(absl::FunctionRef<absl::Status(size_t bytes)> on_bytes)
   return InTransaction(*to, "BEGIN", [&]() -> absl::Status {
     if (absl::Status mine = ActAsMover(*to, options_.term); !mine.ok()) return mine;
     for (const MovedTable& table : tables_) {
-      const auto copied = CopyRange(*from, *to, table, on_bytes);
-      if (!copied.ok()) return copied.status();
+      if (absl::Status copied = CopyRange(*from, *to, table, on_rows); !copied.ok()) return copied;
     }
     return absl::OkStatus();
   });
@@ -381,7 +373,7 @@ absl::StatusOr<Slice::Lag> Slice::ReadLag() {
       {{CopyName()}});
   if (!lag.ok()) return lag.status();
   if (lag->rows() == 0) return SlotIsGone();
-  return Lag{Number(*lag), Number(*lag, 1)};
+  return Lag{lag->Number(0, 0), lag->Number(0, 1)};
 }
 
 absl::StatusOr<std::vector<Pressure>> Slice::Pressures(milliseconds max_replica_lag) {

@@ -20,6 +20,7 @@
 #include "rebalance/stream/change_stream.h"
 #include "rebalance/stream/follower.h"
 #include "rebalance/stream/moved_table.h"
+#include "rebalance/stream/range_copy.h"
 #include "rebalance/throttle.h"
 #include "sharding/admin/shard_access.h"
 #include "sharding/catalog/moves.h"
@@ -50,8 +51,12 @@ class Slice {
   absl::Status CheckOwner(const std::string& source) const;
   absl::Status CheckSource();
   absl::Status CheckTarget();
-  // Bytes of the range's rows, by a sample of the tables.
-  absl::StatusOr<uint64_t> EstimateBytes();
+  // By a sample of the tables.
+  struct Size {
+    uint64_t rows = 0;
+    uint64_t bytes = 0;  // in the tables' files
+  };
+  absl::StatusOr<Size> EstimateSize();
 
   // A key below which about this part of the range's rows are; nullopt: there is none.
   absl::StatusOr<std::optional<KeyBound>> PointAt(double fraction);
@@ -81,7 +86,7 @@ class Slice {
   // What the slot has kept until now is not needed. 42704: it is gone.
   absl::Status SkipChanges();
   // Publication, slot, and all rows in one transaction of the target.
-  absl::Status Copy(absl::FunctionRef<absl::Status(size_t bytes)> on_bytes);
+  absl::Status Copy(OnCopiedRows on_rows);
   // Then, and after a crash as well: Follow, and what is behind it.
   absl::Status Follow();
   Follower& follower() { return *follower_; }

@@ -43,21 +43,20 @@ absl::StatusOr<PgConnection> OpenForRows(const PgTarget& target) {
   return connection;
 }
 
-absl::StatusOr<uint64_t> CopyRange(PgConnection& source, PgConnection& target,
-                                   const MovedTable& table,
-                                   absl::FunctionRef<absl::Status(size_t bytes)> on_bytes) {
+absl::Status CopyRange(PgConnection& source, PgConnection& target, const MovedTable& table,
+                       OnCopiedRows on_rows) {
   const std::string columns = ColumnList(table);
   absl::Status begun =
       target.CopyBegin(fmt::format("COPY {} ({}) FROM STDIN", table.name.ToString(), columns));
   if (!begun.ok()) return begun;
-  uint64_t bytes = 0;
   std::string piece;
+  uint64_t rows = 0;
   const auto send = [&]() -> absl::Status {
     if (piece.empty()) return absl::OkStatus();
-    bytes += piece.size();
-    if (absl::Status allowed = on_bytes(piece.size()); !allowed.ok()) return allowed;
+    if (absl::Status allowed = on_rows({rows, piece.size()}); !allowed.ok()) return allowed;
     absl::Status sent = target.CopyData(piece);
     piece.clear();
+    rows = 0;
     return sent;
   };
   absl::Status copied =
@@ -65,13 +64,12 @@ absl::StatusOr<uint64_t> CopyRange(PgConnection& source, PgConnection& target,
                                  table.name.ToString(), table.condition),
                      [&](std::string_view row) {
                        piece.append(row);
+                       ++rows;
                        return piece.size() < kPieceBytes ? absl::OkStatus() : send();
                      });
   if (copied.ok()) copied = send();
   absl::Status ended = target.CopyEnd(copied);
-  if (!copied.ok()) return copied;
-  if (!ended.ok()) return ended;
-  return bytes;
+  return copied.ok() ? ended : copied;
 }
 
 }  // namespace meridian

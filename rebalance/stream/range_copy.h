@@ -25,11 +25,16 @@ inline constexpr char kDurableCommits[] =
 // A connection to the target that takes rows as they are: no triggers, no checks of foreign keys.
 absl::StatusOr<PgConnection> OpenForRows(const PgTarget& target);
 
-// Copies in one statement, all or nothing; gives the bytes of the rows as COPY writes them.
-// `on_bytes` is called with each piece before it is sent: it may take its time (throttle), and its
+struct CopiedRows {
+  uint64_t rows = 0;
+  uint64_t bytes = 0;  // as COPY writes them
+};
+// Called with each piece of a copy before it is sent: it may take its time (throttle), and its
 // error ends the copy.
-absl::StatusOr<uint64_t> CopyRange(PgConnection& source, PgConnection& target,
-                                   const MovedTable& table,
-                                   absl::FunctionRef<absl::Status(size_t bytes)> on_bytes);
+using OnCopiedRows = absl::FunctionRef<absl::Status(const CopiedRows& piece)>;
+
+// Copies in one statement, all or nothing.
+absl::Status CopyRange(PgConnection& source, PgConnection& target, const MovedTable& table,
+                       OnCopiedRows on_rows);
 
 }  // namespace meridian

@@ -31,6 +31,8 @@ constexpr Shown kMoveColumns[] = {
      "CASE WHEN ended_at IS NOT NULL AND phase = 'done' THEN 1.0 WHEN bytes_expected > 0"
      " THEN round(least(1.0, (bytes_moved + bytes_copied)::numeric / bytes_expected), 3) END"},
     {"slices", type_oid::kInt4, "slices"},
+    {"rows_copied", type_oid::kInt8, "rows_moved + rows_copied"},
+    {"rows_expected", type_oid::kInt8, "rows_expected"},
     {"bytes_copied", type_oid::kInt8, "bytes_moved + bytes_copied"},
     {"bytes_expected", type_oid::kInt8, "bytes_expected"},
     {"rate", type_oid::kInt8, "rate"},
@@ -42,6 +44,8 @@ constexpr Shown kMoveColumns[] = {
     {"lag_ms", type_oid::kInt8, "lag_ms"},
     {"log_kept_bytes", type_oid::kInt8, "log_kept_bytes"},
     {"throttled_by", type_oid::kText, "throttled_by"},
+    {"verified", type_oid::kBool,
+     "CASE WHEN NOT verify THEN NULL WHEN verified THEN 't' ELSE 'f' END"},
     {"copies", type_oid::kInt4, "copies"},
     {"cutovers", type_oid::kInt4, "cutovers"},
     {"pause_ms", type_oid::kFloat8, "round(pause_us / 1000.0, 1)"},

@@ -162,7 +162,8 @@ def test_without_a_primary_key(plain):
     assert "the replica identity of table public.t does not tell rows apart" in refused(plain, "p_low", "s2")
     for shard in plain.shards:
         shard.execute("ALTER TABLE t ADD PRIMARY KEY (k)", plain.database)
-    assert moves.do(plain, "p_low", "s2")["phase"] == "done"
+    row = moves.do(plain, "p_low", "s2")
+    assert (row["rows_copied"], row["rows_expected"], row["verified"]) == (100, 100, True), row
     assert plain.rows_per_shard("t") == {"s1": 0, "s2": 200}
 
 
@@ -194,6 +195,7 @@ def test_the_comparison_finds_damage(plain, damage):
     plain.proxy.set_fault_points("")
     row = moves.wait_for_end(plain, move)
     assert row["phase"] == "failed" and "is not the same on both shards: 1 of" in row["message"], row
+    assert (row["rows_copied"], row["verified"]) == (100, False), row
     assert plain.rows_per_shard("t") == {"s1": 100, "s2": 100}
     assert moves.owner(plain, "p_low") == "s1"
     moves.assert_nothing_left(plain)
@@ -211,7 +213,7 @@ def test_a_dry_run_moves_nothing(plain):
     epoch = plain.proxy.admin_rows("SHOW EPOCH")
     row = dry_run("dry_run, max_rate '1kB/s', slice_size '3kB', reversible off")
     assert (row["range"], row["source"], row["target"], row["tables"]) == ("p_low", "s1", "s2", 1)
-    assert row["bytes"] > 3000 and row["slices"] >= 1 and row["seconds"] == row["bytes"] // 1024, row
+    assert row["rows"] == 100 and row["bytes"] > 3000 and row["slices"] >= 1 and row["seconds"] == row["bytes"] // 1024, row
     assert row["would_wait_for"] is None
     with plain.shard("s1").connect(plain.database) as writer:
         writer.execute("BEGIN; UPDATE t SET v = 9 WHERE k = 3")
@@ -290,6 +292,7 @@ def test_it_tells_for_whom_it_waits(plain):
         process.wait_for(lambda: (row := moves.show(plain, move))["lag_ms"] is not None and
                          row["log_kept_bytes"] > 0 and row["lag_bytes"] is not None, "how far behind it is")
         user.execute("COMMIT")
-    assert moves.wait_for_end(plain, move)["phase"] == "done"
+    row = moves.wait_for_end(plain, move)
+    assert (row["phase"], row["verified"]) == ("done", None), row
     plain.shard("s1").execute("DROP TABLE elsewhere", plain.database)
     moves.assert_nothing_left(plain)

@@ -128,8 +128,9 @@ class SliceTest : public ::testing::Test {
     ASSERT_TRUE(from.ok()) << from.status();
     auto to = *OpenForRows(target_);
     for (const MovedTable& table : tables_) {
-      const auto copied = CopyRange(*from, to, table, [](size_t) { return absl::OkStatus(); });
-      ASSERT_TRUE(copied.ok()) << copied.status();
+      const auto copied =
+          CopyRange(*from, to, table, [](const CopiedRows&) { return absl::OkStatus(); });
+      ASSERT_TRUE(copied.ok()) << copied;
     }
   }
 
