@@ -14,8 +14,9 @@ namespace meridian {
 
 // A commit on several shards (proxy/session/transaction_end.h), and its recovery
 // (proxy/control/shard_recovery.h). "sent": what the step sends is written.
-// And of a move (rebalance/move_run.h): before and after each step that is written down.
-inline constexpr std::array<std::string_view, 31> kFaultPoints = {
+// Of a move (rebalance/move_run.h), and of what it meets (proxy/session/session_retry.cc): before
+// and after each step that is written down.
+inline constexpr std::array<std::string_view, 32> kFaultPoints = {
     "commit.begin",         // nothing is prepared
     "commit.prepare_sent",  //
     "commit.prepared_one",  // one of the shards has prepared, or has the record
@@ -28,6 +29,7 @@ inline constexpr std::array<std::string_view, 31> kFaultPoints = {
     "commit.abort_sent",    //
     "recovery.resolved",    // the lead's record was read, or written
     "recovery.finished",    // and followed
+    "write.planned",        // a write to a range on the move, not sent
     "move.announce",        // before the map says that the range moves
     "move.announced",       //
     "move.copying",         //

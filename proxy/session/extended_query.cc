@@ -205,6 +205,7 @@ Session::Progress Session::HandleBind(std::string_view message) {
   }
   ShardIndex shard = AtHand();
   Access access = Access::kPrimary;
+  MovingSet written = 0;
   const size_t rest = transaction_.open() ? 0 : RestOfBatch();
   if (statement != nullptr) {
     const auto decision = DecideBind(*prepared, *statement, bind);
@@ -232,6 +233,7 @@ Session::Progress Session::HandleBind(std::string_view message) {
       FailBatch(held);
       return Progress::kDone;
     }
+    if (statement->writes) written = decision->shards.moving();
     host_.metrics().routes[static_cast<RouteKind>(decision->route)].Add();
     if (transaction_.open() || rest > 0) access = AccessOf(*statement);
   }
@@ -246,9 +248,7 @@ Session::Progress Session::HandleBind(std::string_view message) {
     FailBatch(status);
     return Progress::kDone;
   }
-  if (participant->replica != nullptr && !transaction_.open()) {
-    KeepRead(message, behind_.substr(0, rest));
-  }
+  if (rest > 0) KeepStatement(*participant, written, message, behind_.substr(0, rest));
   PlaceOn(*participant);
   EnsurePrepared(*participant, *prepared);
   SendBind(*participant->server, *prepared, bind, message);

@@ -65,7 +65,7 @@ bool Session::ReplaceError(const MessageStream::Event& event, std::string* inste
     wire::AppendError(*instead, wire::Severity::kError, std::exchange(deadlock_, nullptr)->error);
     return true;
   }
-  if (error.sqlstate != sqlstate::kRangeHasMoved) return false;
+  if (error.sqlstate != sqlstate::kRangeHasMoved || RunsElsewhere(error.sqlstate)) return false;
   SqlError moved = wire::ToSqlError(error);
   moved.sqlstate = sqlstate::kSerializationFailure;
   moved.message = "could not serialize access: " + moved.message;
@@ -81,7 +81,7 @@ void Session::GoOn() {
     end_told_ = false;
     if (lost_pin_ != nullptr) return Fatal(*lost_pin_);
   }
-  if (retry_ != nullptr && retry_->failed && pending_.empty()) RunOnPrimary();
+  if (retry_ != nullptr && retry_->failed && pending_.empty()) RunElsewhere();
   if (aborts_ != nullptr && aborts_->done()) OnOthersAborted();
   if (copy_fanout_ != CopyFanout::kNone) FinishCopyFanout();
   if (pending_.empty()) OnIdle();
@@ -223,7 +223,7 @@ void Session::OnError(Server& server, const MessageStream::Event& event) {
   schema_changed_ = false;
   Pending& pending = pending_.front();
   pending.failed = true;
-  if (IsForPrimary(event)) return OnReplicaError(server);
+  if (RunsElsewhere(wire::ParseErrorFields(event.body()).sqlstate)) return OnFailedAttempt(server);
   UndoSettings(&server);
   // What was injected into a batch of the extended protocol takes the rest of it along, so its
   // error is the client's; so is that of a Sync, which commits.
@@ -403,6 +403,7 @@ void Session::SampleKey(const Statement& statement, const Values& values) {
 void Session::CountStatement(Outcome outcome) {
   ++statements_done_;
   clock_runs_ = avoid_replicas_ = read_counted_ = false;
+  fenced_at_ = {};
   replica_missing_since_us_ = 0;
   const uint64_t now = host_.NowUs();
   const uint64_t took = now - statement_started_us_;

@@ -210,10 +210,12 @@ class Session final : public ServerOwner, public PoolClient {
 
   // A read on a replica, outside of a transaction, of which the client has seen nothing yet.
   struct Retry {
+    bool on_replica;                 // else it writes to a range on the move
+    Epoch planned_at;                // of the map
     std::string input;               // the client's messages, from Query or Bind on
     std::vector<Unplaced> unplaced;  // what stood before the Bind
     std::string held;                // answers that the client will see with the first row
-    bool failed = false;             // the primary is to be asked
+    bool failed = false;             // it is to run again
   };
 
   // It was found to be in one, and its statement is being cancelled.
@@ -306,15 +308,16 @@ class Session final : public ServerOwner, public PoolClient {
   bool OutlivesStatement() const;
   void TranslateMoving(const ShardMap& before, const ShardMap& after);
 
-  // --- session_retry.cc: reads that a replica did not answer
-  void KeepRead(std::string_view message, std::string_view rest);
+  // --- session_retry.cc: statements that run elsewhere after all
+  void KeepStatement(const Participant& participant, MovingSet written, std::string_view message,
+                     std::string_view rest);
   bool HoldAnswer(const wire::MessageStream::Event& event);
   void ReleaseAnswer();
   void Emit(std::string_view bytes);
-  bool IsForPrimary(const wire::MessageStream::Event& event) const;
-  void OnReplicaError(Server& server);
+  bool RunsElsewhere(std::string_view sqlstate) const;
+  void OnFailedAttempt(Server& server);
   void OnReplicaClosed(const NodeSamples& replica);
-  void RunOnPrimary();
+  void RunElsewhere();
   bool RunFanoutOnPrimaries();
 
   // --- simple_query.cc
@@ -534,9 +537,10 @@ class Session final : public ServerOwner, public PoolClient {
   bool awaiting_nodes_ = false;                         // waiting_ is for that
   uint64_t replica_missing_since_us_ = 0;               // for the statement at hand; 0: it was not
   uint64_t primary_missing_since_us_ = 0;               // 0: it was not
-  uint64_t held_since_us_ = 0;    // the range that the statement at hand needs; 0: it was not
-  MovingSet moving_used_ = 0;     // what the open transaction has changed or locked
-  Epoch map_in_use_;              // see OldestMapInUse; 0: none
+  uint64_t held_since_us_ = 0;  // the range that the statement at hand needs; 0: it was not
+  MovingSet moving_used_ = 0;   // what the open transaction has changed or locked
+  Epoch fenced_at_;   // of the map by which the statement at hand was refused; 0: it was not
+  Epoch map_in_use_;  // see OldestMapInUse; 0: none
   bool avoid_replicas_ = false;   // one gave the statement at hand no connection
   bool read_counted_ = false;     // the statement at hand, in reads
   std::unique_ptr<Retry> retry_;  // null: none

@@ -37,13 +37,18 @@ MovingSet Session::MovingInSnapshot() const {
 Session::Progress Session::EnterMoving(const Decision& decision, bool writes, absl::Status* error) {
   const MovingSet wanted = decision.shards.moving();
   if (wanted == 0) return Progress::kDone;
+  if (fenced_at_ != Epoch{} && fenced_at_ == host_.router().map().epoch()) {
+    return AwaitMap(decision.shards.first(), error);
+  }
   const MovingSet held = wanted & host_.HeldRanges() & ~moving_used_;
   if (held != 0 && (held & ~MovingInSnapshot()) != 0) {
     return AwaitMap(decision.shards.first(), error);
   }
   if (held_since_us_ != 0) host_.metrics().held_time.Record(host_.NowUs() - held_since_us_);
   held_since_us_ = 0;
-  if (writes) moving_used_ |= wanted;
+  if (!writes) return Progress::kDone;
+  moving_used_ |= wanted;
+  host_.PassFaultPoint("write.planned", false);
   return Progress::kDone;
 }
 

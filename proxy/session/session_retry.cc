@@ -1,6 +1,8 @@
-// Reads that a replica did not answer: it died, cancelled them for its replay, does not know the
-// table yet, or a function wanted to write after all. As long as the client has seen nothing of the
-// answer, the primary is asked instead, and the client does not notice.
+// Statements that run elsewhere after all, which the client does not notice as long as it has seen
+// nothing of the answer. Reads that a replica did not answer (it died, cancelled them for its
+// replay, does not know the table yet, or a function wanted to write after all) run on the primary.
+// Writes that the fence of a move has refused (rebalance/fence.h), since they were planned by a map
+// from before its swap, have had no effect: they run by the next map.
 
 #include <utility>
 
@@ -11,7 +13,7 @@
 namespace meridian {
 namespace {
 
-// A longer read is not kept: its errors are the client's.
+// A longer statement is not kept: its errors are the client's.
 constexpr size_t kKeptBytesMax = 64 << 10;
 
 // What may come before the first row.
@@ -33,11 +35,16 @@ bool ComesBeforeRows(const wire::MessageStream::Event& event) {
 
 }  // namespace
 
-// The read at hand is about to be sent to the participant, a replica, outside of a transaction:
-// `input` are its messages from Query or Bind on.
-void Session::KeepRead(std::string_view message, std::string_view rest) {
+// The statement at hand is about to be sent to the participant alone: `message` and `rest` are its
+// messages from Query or Bind on, `written` the ranges on the move that it may write to.
+void Session::KeepStatement(const Participant& participant, MovingSet written,
+                            std::string_view message, std::string_view rest) {
+  const bool on_replica = participant.replica != nullptr;
+  // A shard that the client has chosen is the same by every map.
+  const bool may_be_fenced = written != 0 && meridian_.shard.empty();
+  if (transaction_.open() || (!on_replica && !may_be_fenced)) return;
   if (message.size() + rest.size() > kKeptBytesMax) return;
-  retry_ = std::make_unique<Retry>();
+  retry_ = std::make_unique<Retry>(on_replica, host_.router().map().epoch());
   retry_->input.reserve(message.size() + rest.size());
   retry_->input.append(message).append(rest);
   retry_->unplaced = unplaced_;
@@ -69,14 +76,16 @@ void Session::Emit(std::string_view bytes) {
   }
 }
 
-// An error of a replica that the primary shall do better. Not one that the client has asked for.
-bool Session::IsForPrimary(const wire::MessageStream::Event& event) const {
-  return retry_ != nullptr &&
-         wire::ParseErrorFields(event.body()).sqlstate != sqlstate::kQueryCanceled;
+// Whether the error is one that comes of where the statement runs. Not one that the client has
+// asked for.
+bool Session::RunsElsewhere(std::string_view sqlstate) const {
+  if (retry_ == nullptr) return false;
+  return retry_->on_replica ? sqlstate != sqlstate::kQueryCanceled
+                            : sqlstate == sqlstate::kRangeHasMoved;
 }
 
 // What is still owed comes and goes unseen; as in OnError, an error ends a batch up to its Sync.
-void Session::OnReplicaError(Server& server) {
+void Session::OnFailedAttempt(Server& server) {
   retry_->failed = true;
   Participant& participant = *FindParticipant(server);
   participant.unclean = true;  // a setting may be what has failed
@@ -100,9 +109,14 @@ void Session::OnReplicaClosed(const NodeSamples& replica) {
 }
 
 // When nothing of the failed attempt is owed any more: the same messages again.
-void Session::RunOnPrimary() {
+void Session::RunElsewhere() {
   const std::unique_ptr<Retry> retry = std::move(retry_);
-  avoid_replicas_ = true;
+  if (retry->on_replica) {
+    avoid_replicas_ = true;
+  } else {
+    fenced_at_ = retry->planned_at;
+    moving_used_ = 0;
+  }
   // As when idle, but this is no moment for a drain to end the session.
   active_ = nullptr;
   portals_.clear();

@@ -301,8 +301,9 @@ Session::Progress Session::RunDecided(const Unit& unit, const Decision& decision
     return Progress::kDone;
   }
   host_.metrics().routes[static_cast<RouteKind>(decision.route)].Add();
-  if ((*participant)->replica != nullptr && !transaction_.open() && pending_.empty()) {
-    KeepRead(unit.message, {});
+  if (pending_.empty() && script_ == nullptr) {
+    KeepStatement(**participant, unit.statement.writes ? decision.shards.moving() : 0, unit.message,
+                  {});
   }
   ForwardUnit(unit, **participant);
   return Progress::kDone;

@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 
+import psycopg
 import pytest
 
 import moves
@@ -209,6 +210,67 @@ def test_a_serving_proxy_sleeps_over_the_swap(movers):
         sent.join()
         assert moves.wait_for_end(cluster, move)["phase"] == "done"
         assert other.execute("SELECT note FROM accounts WHERE id = 3").fetchone() == ("before other sleeper",)
+    moves.assert_nothing_left(cluster)
+
+
+def by_simple_protocol(connection: psycopg.Connection, sql: str) -> list:
+    return connection.execute(sql).fetchall()
+
+
+def by_extended_protocol(connection: psycopg.Connection, sql: str) -> list:
+    return connection.execute(sql.replace("id = 3", "id = %s"), (3,)).fetchall()
+
+
+def in_a_transaction(connection: psycopg.Connection, sql: str) -> list:
+    with connection.transaction():
+        return connection.execute(sql).fetchall()
+
+
+def of_many_bytes(connection: psycopg.Connection, sql: str) -> list:
+    return connection.execute(sql.replace("' late'", "' late' || left(%s, 0)"), ("x" * 100_000,)).fetchall()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("write", [by_simple_protocol, by_extended_protocol, in_a_transaction, of_many_bytes])
+def test_a_planned_write_meets_the_fence(movers, write):
+    """A proxy sleeps between planning a write and sending it, over the swap: the source refuses it. It runs at the
+    new owner then; in a transaction block, or where it is too large to be kept, the client is told."""
+    cluster = movers.cluster
+    proxy = cluster.proxy
+    source = cluster.shard(moves.owner(cluster, "r0"))
+    move = movers.begin("move.following", "pause", ", verify off")
+    moves.wait_for_phase(cluster, move, "following", proxy=movers.proxies[0])
+    refused = source.log.read_text(errors="replace").count("is no longer on this shard")
+    answers = []
+    with cluster.connect() as sleeping, movers.proxies[0].connect() as other:
+        other.execute("UPDATE accounts SET note = 'before' WHERE id = 3")
+        paused = proxy.log_count("paused at a fault point")
+        proxy.set_fault_points("write.planned=pause")
+
+        def send():
+            try:
+                answers.append(write(sleeping, "UPDATE accounts SET note = note || ' late' WHERE id = 3 RETURNING note"))
+            except psycopg.Error as error:
+                answers.append(error.sqlstate)
+        sent = threading.Thread(target=send)
+        sent.start()
+        wait_for(lambda: proxy.log_count("paused at a fault point") > paused, "the write is planned")
+        proxy.signal(signal.SIGSTOP)
+        try:
+            movers.set_fault_points("")
+            moves.wait_for_phase(cluster, move, "switched", proxy=movers.proxies[0])
+            other.execute("UPDATE accounts SET note = note || ' other' WHERE id = 3")
+            proxy.configure({"debug": {"fault_points": ""}})
+            proxy.reload()
+        finally:
+            proxy.signal(signal.SIGCONT)
+        sent.join()
+        assert source.log.read_text(errors="replace").count("is no longer on this shard") > refused
+        late = write in (by_simple_protocol, by_extended_protocol)
+        assert answers == ([[("before other late",)]] if late else ["40001"])
+        assert other.execute("SELECT note FROM accounts WHERE id = 3").fetchone() == (
+            "before other late" if late else "before other",)
+    assert moves.wait_for_end(cluster, move)["phase"] == "done"
     moves.assert_nothing_left(cluster)
 
 
