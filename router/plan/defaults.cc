@@ -29,6 +29,21 @@ void Use(const TableReference& table, const Column& column, RouteProgram* progra
                : "Give the value in the statement."));
 }
 
+// Which columns of its tables an INSERT into a view leaves to their defaults is not known. What the
+// view has no default for gets the table's.
+void UseDefaultsOfView(const TableReference& view, const Planning& planning,
+                       RouteProgram* program) {
+  bool of_shards = false;
+  for (const TableName& name : view.relation->reads) {
+    const TableReference table = FindTable(name, planning);
+    if (!table.sharded()) continue;
+    of_shards = true;
+    UseDefaultsBut(table, {}, program);
+  }
+  if (!of_shards) return;
+  for (const Column& column : view.relation->columns) Use(view, column, program);
+}
+
 }  // namespace
 
 void UseDefault(const TableReference& table, std::string_view column, RouteProgram* program) {
@@ -47,7 +62,9 @@ void UseDefaultsBut(const TableReference& table, const std::vector<std::string>&
   }
 }
 
-void UseDefaultsOf(const InsertView& insert, const TableReference& target, RouteProgram* program) {
+void UseDefaultsOf(const InsertView& insert, const TableReference& target, const Planning& planning,
+                   RouteProgram* program) {
+  if (target.view()) return UseDefaultsOfView(target, planning, program);
   std::vector<std::string> columns;
   for (const Node column : insert.columns()) columns.emplace_back(TargetView(column).name());
   if (columns.empty() && insert.source() && target.relation != nullptr) {
@@ -72,7 +89,7 @@ void UseDefaultsBelow(const Node& statement, const Planning& planning, RouteProg
       const RangeVarView name(node.Child("relation"));
       const TableReference target = FindTable(name.schema(), name.name(), planning);
       if (node.Is(NodeKind::kInsert)) {
-        UseDefaultsOf(InsertView(node), target, program);
+        UseDefaultsOf(InsertView(node), target, planning, program);
       } else {
         for (const Node assignment : WriteView(node).assignments()) {
           const TargetView column(assignment);

@@ -21,7 +21,8 @@ void UseDefault(const TableReference& table, std::string_view column, RouteProgr
 void UseDefaultsBut(const TableReference& table, const std::vector<std::string>& given,
                     RouteProgram* program);
 // Those of an INSERT into `target`.
-void UseDefaultsOf(const InsertView& insert, const TableReference& target, RouteProgram* program);
+void UseDefaultsOf(const InsertView& insert, const TableReference& target, const Planning& planning,
+                   RouteProgram* program);
 // Those of the INSERTs and UPDATEs below the statement, in its WITH clauses.
 void UseDefaultsBelow(const Node& statement, const Planning& planning, RouteProgram* program);
 

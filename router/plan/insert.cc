@@ -26,7 +26,7 @@ class InsertPlanner {
 
   void Plan() {
     if (target_.sharded()) program_.refusal.Update(PlanRows());
-    UseDefaultsOf(insert_, target_, &program_);
+    UseDefaultsOf(insert_, target_, planning_, &program_);
     AddNeeds(query_, planning_, &program_);
     program_.several_refusal = RefuseSeveralShards(
         "an INSERT must have its source and its rows on one shard", FirstSharded(query_));

@@ -58,6 +58,20 @@ std::string WhyNotConcatTables(const Query& query, const Planning& planning) {
   return {};
 }
 
+// What a view does with a write, its table's defaults among it, would have to be the same on every
+// shard.
+void RefuseThroughView(const Query& query, size_t written, RouteProgram* program) {
+  const TableReference& view = query.references[written];
+  for (size_t i = written + 1; i < query.references.size() && query.references[i].in_view; ++i) {
+    const TableReference& table = query.references[i];
+    if (!table.everywhere()) continue;
+    program->refusal.Update(Refused(
+        fmt::format("a write through view {}, which reads reference table {}, is not supported",
+                    view.table.ToString(), table.table.ToString()),
+        "Write to the view's table itself."));
+  }
+}
+
 }  // namespace
 
 // What gives each shard, or each row, another value.
@@ -92,6 +106,7 @@ void AddNeeds(const Query& query, const Planning& planning, RouteProgram* progra
     }
   }
   for (const size_t written : query.written) {
+    RefuseThroughView(query, written, program);
     if (query.references[written].everywhere()) {
       program->written_reference_table = query.references[written].table.ToString();
       const std::string why = WhyNotEverywhere(query);
