@@ -76,10 +76,19 @@ class MoveRun {
   absl::Status EndSlice();
   // For people: what stays moved of a move that is not done; empty: nothing.
   std::string WhatHasMoved() const;
+  // What the way back needs is made, before the target's rows can change.
+  absl::Status PrepareWayBack();
+  // And what either way has made is dropped.
+  absl::Status DropStreams();
+  absl::Status DropFences();
+
+  // --- move_cutover.cc
   absl::Status BeginToFollow();
   absl::Status FollowAndSwitch();
   absl::Status TrySwitch();
   absl::Status UndoSwitch();
+
+  // --- move_waits.cc
   absl::Status AwaitProxies(Epoch epoch);
   absl::Status AwaitReplicas();
   absl::Status AwaitDrained(Epoch epoch, std::chrono::steady_clock::time_point deadline);
@@ -87,11 +96,6 @@ class MoveRun {
   // The slice of the move's way.
   absl::Status ConnectShards();
   absl::Status ConnectSlice(bool back, std::optional<Slice>& slice);
-  // What the way back needs is made, before the target's rows can change.
-  absl::Status PrepareWayBack();
-  // And what either way has made is dropped.
-  absl::Status DropStreams();
-  absl::Status DropFences();
   // Whether the operator wishes something else: kPaused or kCancelled as SQLSTATE then.
   absl::Status CheckWish();
   // The same, at most every half second; tells how far the move is.

@@ -14,7 +14,7 @@
 
 namespace meridian {
 
-using namespace move_run;  // NOLINT: its other half
+using namespace move_run;  // NOLINT: its other parts
 
 namespace {
 

@@ -1,4 +1,4 @@
-// What the parts of MoveRun (move_run.cc, move_waits.cc) have in common.
+// What the parts of MoveRun (move_run.cc, move_cutover.cc, move_waits.cc) have in common.
 #pragma once
 
 #include <absl/status/status.h>
