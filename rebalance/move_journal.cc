@@ -138,21 +138,25 @@ absl::Status MoveJournal::Note(const MoveProgress& progress) {
   });
 }
 
-absl::Status MoveJournal::NoteSize(uint64_t rows, uint64_t file_bytes) {
-  return store_.Use([&](PgConnection& catalog) {
-    return catalog
-        .Query(
-            "UPDATE moves SET file_bytes = CASE slices WHEN 0 THEN $2::bigint ELSE file_bytes END,"
-            " bytes_expected = CASE slices WHEN 0 THEN $2::bigint ELSE "
-            "coalesce(bytes_moved::numeric"
-            " * greatest(1, file_bytes::numeric / nullif(slices * slice_size, 0)), bytes_expected)"
-            " END,"
-            " bytes_copied = 0,"
-            " rows_expected = CASE slices WHEN 0 THEN $3::bigint ELSE rows_expected END,"
-            " rows_copied = 0 WHERE move = $1 AND ended_at IS NULL",
-            {{std::to_string(move_.id)}, Text(file_bytes), Text(rows)})
-        .status();
+absl::StatusOr<uint64_t> MoveJournal::NoteSize(uint64_t rows, uint64_t file_bytes) {
+  uint64_t bytes = file_bytes;
+  absl::Status noted = store_.Use([&](PgConnection& catalog) -> absl::Status {
+    auto size = catalog.Query(
+        "UPDATE moves SET file_bytes = CASE slices WHEN 0 THEN $2::bigint ELSE file_bytes END,"
+        " bytes_expected = CASE slices WHEN 0 THEN $2::bigint ELSE "
+        "coalesce(bytes_moved::numeric"
+        " * greatest(1, file_bytes::numeric / nullif(slices * slice_size, 0)), bytes_expected)"
+        " END,"
+        " bytes_copied = 0,"
+        " rows_expected = CASE slices WHEN 0 THEN $3::bigint ELSE rows_expected END,"
+        " rows_copied = 0 WHERE move = $1 AND ended_at IS NULL RETURNING"
+        " least($2::bigint, ($3::numeric * file_bytes / nullif(rows_expected, 0))::bigint)",
+        {{std::to_string(move_.id)}, Text(file_bytes), Text(rows)});
+    if (size.ok() && size->rows() == 1) bytes = size->Number(0, 0);
+    return size.status();
   });
+  if (!noted.ok()) return noted;
+  return bytes;
 }
 
 absl::Status MoveJournal::NoteVerified() {

@@ -63,9 +63,10 @@ class MoveJournal {
   absl::StatusOr<MoveWish> ReadWish();
   absl::Status Note(const MoveProgress& progress);
   // How many rows the range has, and what they take in the source's files, before a slice is
-  // copied. Of the first, those are the rows and bytes that are expected; then as many bytes as
-  // what has moved has taken in the files of that.
-  absl::Status NoteSize(uint64_t rows, uint64_t file_bytes);
+  // copied: of the first, the rows and bytes that are expected; then as many bytes as what has
+  // moved has taken in the files of that. Gives the bytes of these rows, by the size that they had
+  // in files before the first: those do not shrink with the rows.
+  absl::StatusOr<uint64_t> NoteSize(uint64_t rows, uint64_t file_bytes);
   // All rows were compared.
   absl::Status NoteVerified();
   // What it waits for, or why it is tried again; empty: nothing.

@@ -126,8 +126,9 @@ absl::Status MoveRun::Queued() {
       [&](PgConnection& catalog) { return NoteLatencyBefore(catalog, journal_.move().id); });
   if (!latency.ok()) return latency;
   progress_ = {};
-  if (absl::Status noted = journal_.NoteSize(size->rows, size->bytes); !noted.ok()) return noted;
-  const auto slice_end = NextSlice(size->bytes);
+  const auto bytes = journal_.NoteSize(size->rows, size->bytes);
+  if (!bytes.ok()) return bytes.status();
+  const auto slice_end = NextSlice(*bytes);
   if (!slice_end.ok()) return slice_end.status();
   if (absl::Status passed = PassPoint("move.announce"); !passed.ok()) return passed;
   if (slice_end->has_value()) {
@@ -285,6 +286,7 @@ absl::Status MoveRun::Reversible() {
     return journal_.Turn(move_phase::kCleaning, false);
   }
   if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
+  if (absl::Status closed = slice_->CloseTargetsFence(); !closed.ok()) return closed;
   if (wish.ok() && *wish == MoveWish::kReverse) return FollowAndSwitch();
   if (absl::Status follows = BeginToFollow(); !follows.ok()) return follows;
   progress_.lag_ms.reset();  // there is no barrier to wait for

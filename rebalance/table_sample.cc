@@ -20,7 +20,8 @@ std::string SampledTable::Sql() const {
 
 absl::StatusOr<SampledTable> SampleTable(PgConnection& shard, const TableName& table) {
   auto whole = shard.Query(
-      "SELECT coalesce(sum(pg_table_size(c.oid)), 0)::bigint,"
+      "SELECT coalesce(sum(pg_table_size(c.oid) - pg_relation_size(c.oid, 'fsm')"
+      " - pg_relation_size(c.oid, 'vm')), 0)::bigint,"
       " coalesce(sum(reltuples) FILTER (WHERE reltuples > 0), 0)::bigint FROM pg_class c"
       " WHERE c.oid = $1::regclass OR c.oid IN (SELECT relid FROM pg_partition_tree($1::regclass))",
       {{table.ToString()}});

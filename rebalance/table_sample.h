@@ -13,7 +13,7 @@ namespace meridian {
 
 struct SampledTable {
   TableName name;
-  uint64_t bytes = 0;    // of its files, and those of its partitions
+  uint64_t bytes = 0;    // of its rows' files, and those of its partitions
   double percent = 100;  // of its rows that are in the sample, about
 
   // To stand in FROM, as "t".

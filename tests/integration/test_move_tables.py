@@ -228,6 +228,20 @@ def test_a_dry_run_moves_nothing(plain):
     moves.assert_nothing_left(plain)
 
 
+def test_slices_are_alike(plain):
+    """The source's files do not shrink with the rows that have moved."""
+    for shard in plain.shards:
+        shard.execute("ALTER TABLE t ADD PRIMARY KEY (k)", plain.database)
+    s1 = plain.shard("s1")
+    s1.execute("INSERT INTO t SELECT -i, 0 FROM generate_series(1, 20000) i; ANALYZE t", plain.database)
+    size = s1.execute("SELECT pg_relation_size('t')", plain.database)[0][0]
+    move = moves.ask(plain, "p_low", "s2", f"slice_size '{size // 6 // 1024}kB'")
+    row = moves.wait_for_end(plain, move)
+    assert row["phase"] == "done" and 4 <= row["slices"] <= 6, row
+    assert row["rows_copied"] == 20100, row
+    moves.do(plain, "p_low", "s1")
+
+
 def test_large_values_that_come_into_the_range(plain):
     """An UPDATE of the key on the source brings rows into the range without the values that it leaves as they are:
     they are asked for. One is changed before it is, one is gone, one has gone on to another key."""
