@@ -24,6 +24,8 @@ using std::chrono::steady_clock;
 
 // How fast the target must pass a barrier before a range is held.
 constexpr milliseconds kCaughtUp{50};
+// Above what a statement may wait for a lock, for its answer.
+constexpr milliseconds kAnswer{500};
 
 }  // namespace
 
@@ -77,7 +79,9 @@ absl::Status MoveRun::FollowAndSwitch() {
                      [&](MapDraft& draft) { return map_steps::Hold(journal_.way(), draft); });
   if (!map.ok()) return map.status();
   options_.metrics->cutovers.Add();
+  slice_->Hurry(journal_.move().request.options.cutover_timeout + kAnswer);
   absl::Status switched = TrySwitch();
+  slice_->Unhurry();
   CountChanges();
   if (switched.ok()) return switched;
   options_.metrics->cutovers_undone.Add();
@@ -142,7 +146,7 @@ absl::Status MoveRun::TrySwitch() {
   return absl::OkStatus();
 }
 
-// Not before the catalog says that it is undone: else the swap may have happened, whatever was
+// Needs the source alone: it may be the target that has failed. Not before the catalog says that it is undone: else the swap may have happened, whatever was
 // heard of it. The fence opens before the range is released, so that no statement meets it.
 absl::Status MoveRun::UndoSwitch() {
   if (journal_.move().phase != move_phase::kUndoing) {
@@ -150,12 +154,15 @@ absl::Status MoveRun::UndoSwitch() {
   }
   if (absl::Status passed = PassPoint("move.undoing"); !passed.ok()) return passed;
   slice_.reset();
-  if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
   const bool back = journal_.move().back;
-  if (back) {
-    if (absl::Status closed = slice_->CloseTargetsFence(); !closed.ok()) return closed;
+  if (back) {  // where that fails, Reversible sees to it
+    if (ConnectShards().ok()) slice_->CloseTargetsFence().IgnoreError();
+    slice_.reset();
   }
-  if (absl::Status opened = slice_->OpenFence(); !opened.ok()) return opened;
+  std::optional<Slice> source;
+  absl::Status connected = ConnectSlice(back, source, Slice::Ends::kSource);
+  if (!connected.ok()) return connected;
+  if (absl::Status opened = source->OpenFence(); !opened.ok()) return opened;
   if (absl::Status passed = PassPoint("move.undone"); !passed.ok()) return passed;
   auto map =
       journal_.Enter(back ? move_phase::kReversible : move_phase::kFollowing, "",

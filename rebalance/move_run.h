@@ -95,7 +95,8 @@ class MoveRun {
 
   // The slice of the move's way.
   absl::Status ConnectShards();
-  absl::Status ConnectSlice(bool back, std::optional<Slice>& slice);
+  absl::Status ConnectSlice(bool back, std::optional<Slice>& slice,
+                            Slice::Ends ends = Slice::Ends::kBoth);
   // Whether the operator wishes something else: kPaused or kCancelled as SQLSTATE then.
   absl::Status CheckWish();
   // The same, at most every half second; tells how far the move is.

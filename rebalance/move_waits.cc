@@ -33,7 +33,7 @@ absl::Status MoveRun::ConnectShards() {
   return ConnectSlice(journal_.move().back, slice_);
 }
 
-absl::Status MoveRun::ConnectSlice(bool back, std::optional<Slice>& slice) {
+absl::Status MoveRun::ConnectSlice(bool back, std::optional<Slice>& slice, Slice::Ends ends) {
   if (slice) return absl::OkStatus();
   auto map = store_.Load();
   if (!map.ok()) return map.status();
@@ -47,7 +47,7 @@ absl::Status MoveRun::ConnectSlice(bool back, std::optional<Slice>& slice) {
   if (back) std::swap(there, way_back);
   slice.emplace(SliceOptions{std::move(there), std::move(way_back), move.copies, term_, back,
                              move.request.options.full_identity});
-  absl::Status ready = slice->Open(*map, move.Way(), access);
+  absl::Status ready = slice->Open(*map, move.Way(), access, ends);
   if (ready.ok()) ready = slice->TakeOver();
   if (!ready.ok()) slice.reset();
   return ready;

@@ -29,10 +29,10 @@ absl::Status Gone(std::string_view kind, const std::string& name) {
 }  // namespace
 
 absl::Status Slice::Open(std::shared_ptr<const ShardMap> map, const MoveRequest& way,
-                         const ShardAccess& access) {
+                         const ShardAccess& access, Ends ends) {
   map_ = std::move(map);
   absl::Status ready = FindRange(way);
-  if (ready.ok()) ready = Connect(way, access);
+  if (ready.ok()) ready = Connect(way, access, ends);
   return ready.ok() ? ReadTables(way.target) : ready;
 }
 
@@ -49,7 +49,7 @@ absl::Status Slice::FindRange(const MoveRequest& way) {
   return absl::OkStatus();
 }
 
-absl::Status Slice::Connect(const MoveRequest& way, const ShardAccess& access) {
+absl::Status Slice::Connect(const MoveRequest& way, const ShardAccess& access, Ends ends) {
   const auto connect = [&](const std::string& name, PgTarget* primary,
                            std::optional<PgConnection>* connection) -> absl::Status {
     const auto shard = map_->FindShard(name);
@@ -65,7 +65,8 @@ absl::Status Slice::Connect(const MoveRequest& way, const ShardAccess& access) {
     return absl::OkStatus();
   };
   absl::Status done = connect(way.source, &source_primary_, &source_);
-  return done.ok() ? connect(way.target, &target_primary_, &target_) : done;
+  if (!done.ok() || ends == Ends::kSource) return done;
+  return connect(way.target, &target_primary_, &target_);
 }
 
 absl::Status Slice::ReadTables(const std::string& new_owner) {
@@ -80,11 +81,24 @@ absl::Status Slice::ReadTables(const std::string& new_owner) {
 }
 
 absl::Status Slice::TakeOver() {
-  for (PgConnection* const shard : {&*source_, &*target_}) {
-    if (absl::Status ready = EnsureShardSupport(*shard); !ready.ok()) return ready;
-    if (absl::Status alone = EndOtherMovers(*shard, options_.term); !alone.ok()) return alone;
+  for (std::optional<PgConnection>* const shard : {&source_, &target_}) {
+    if (!*shard) continue;
+    if (absl::Status ready = EnsureShardSupport(**shard); !ready.ok()) return ready;
+    if (absl::Status alone = EndOtherMovers(**shard, options_.term); !alone.ok()) return alone;
   }
   return absl::OkStatus();
+}
+
+void Slice::Hurry(milliseconds statement) {
+  source_->set_statement_timeout(statement);
+  target_->set_statement_timeout(statement);
+  applier_->set_statement_timeout(statement);
+}
+
+void Slice::Unhurry() {
+  source_->set_statement_timeout(kStatement);
+  target_->set_statement_timeout(kStatement);
+  applier_->set_statement_timeout(kNoLimit);
 }
 
 absl::Status Slice::RemoveFromSource(absl::FunctionRef<absl::Status()> before_batch) {

@@ -41,12 +41,17 @@ class Slice {
  public:
   explicit Slice(SliceOptions options) : options_(std::move(options)) {}
 
+  // Which shards are connected to: kSource is enough for what only the source has a part in.
+  enum class Ends { kBoth, kSource };
   // Connects to the primaries, and reads the tables of the range as the source has them. 55000 for
   // what cannot be moved, and where the map does not have what `way` names.
   absl::Status Open(std::shared_ptr<const ShardMap> map, const MoveRequest& way,
-                    const ShardAccess& access);
-  // Ends what earlier movers still do on both shards. Before anything is changed there.
+                    const ShardAccess& access, Ends ends = Ends::kBoth);
+  // Ends what earlier movers still do on these shards. Before anything is changed there.
   absl::Status TakeOver();
+  // How long the shards may take for a statement while clients wait, until Unhurry. Behind Follow.
+  void Hurry(std::chrono::milliseconds statement);
+  void Unhurry();
   // What must hold before anything is begun: preflight.h.
   absl::Status CheckOwner(const std::string& source) const;
   absl::Status CheckSource();
@@ -114,7 +119,7 @@ class Slice {
 
  private:
   absl::Status FindRange(const MoveRequest& way);
-  absl::Status Connect(const MoveRequest& way, const ShardAccess& access);
+  absl::Status Connect(const MoveRequest& way, const ShardAccess& access, Ends ends);
   absl::Status ReadTables(const std::string& new_owner);
   std::string CopyName() const;
   absl::StatusOr<ChangeStream::Slot> MakeSlot(ChangeStream& stream);

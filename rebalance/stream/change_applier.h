@@ -12,6 +12,7 @@
 #include <absl/status/statusor.h>
 #include <absl/types/span.h>
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -58,6 +59,10 @@ class ChangeApplier {
   Lsn applied() const { return applied_; }
   // Between Begin and Commit of the stream.
   bool in_transaction() const { return in_transaction_; }
+  // How long the target may take for a batch.
+  void set_statement_timeout(std::chrono::milliseconds timeout) {
+    connection_.set_statement_timeout(timeout);
+  }
   uint64_t changes() const { return changes_; }
 
  private:

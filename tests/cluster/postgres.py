@@ -133,6 +133,18 @@ class Postgres:
         # Their shared memory would keep the server from starting again.
         process.wait_for(lambda: not any(map(process.lives, children)), f"{self.name} is dead")
 
+    def freeze(self):
+        """It takes connections and answers nothing, until thaw()."""
+        os.kill(self.pid, signal.SIGSTOP)
+        for pid in process.children(self.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self):
+        for pid in [*process.children(self.pid), self.pid]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
     def connect(self, dbname: str = "postgres", user: str = "postgres", **options):
         return psycopg.connect(host=str(self.dir), port=self.port, dbname=dbname, user=user,
                                autocommit=True, **options)

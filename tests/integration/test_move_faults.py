@@ -315,6 +315,51 @@ def test_a_server_dies(movers, victim):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("how", ["dies", "freezes"])
+@pytest.mark.parametrize("point", ["move.held", "move.drained", "move.fenced", "move.undoing"])
+def test_the_target_is_lost_while_the_range_is_held(movers, point, how):
+    """Clients of the range go on at the source before the target is back."""
+    cluster = movers.cluster
+    if moves.owner(cluster, "r0") != "s1":
+        moves.do(cluster, "r0", "s1", "verify off")
+    target = cluster.shard("s2")  # s1 has the catalog
+    move = movers.begin("move.following" if point == "move.undoing" else point, "pause", ", verify off")
+    answers = []
+    with cluster.connect() as client, cluster.connect(autocommit=False) as idle:
+        if point == "move.undoing":
+            moves.wait_for_phase(cluster, move, "following")
+            idle.execute("UPDATE accounts SET note = 'y' WHERE id = 1")
+            movers.set_fault_points(f"{point}=pause")
+            moves.wait_for_phase(cluster, move, "undoing")
+            idle.rollback()
+        else:
+            moves.wait_for_phase(cluster, move, "switching")
+        write = threading.Thread(target=lambda: answers.append(
+            client.execute("UPDATE accounts SET note = 'held' WHERE id = 2 RETURNING note").fetchone()))
+        write.start()
+        if how == "dies":
+            target.stop(signal.SIGKILL)
+        else:
+            target.freeze()
+        try:
+            movers.set_fault_points("")
+            write.join(20)
+            assert answers == [("held",)]
+        finally:
+            if how == "dies":
+                target.start()
+            else:
+                target.thaw()
+        write.join()
+    row = moves.wait_for_end(cluster, move)
+    assert row["phase"] == "done", row
+    with cluster.connect() as client:
+        assert client.execute("SELECT note FROM accounts WHERE id = 2").fetchone() == ("held",)
+    moves.assert_nothing_left(cluster)
+    moves.assert_rows_where_they_belong(cluster, "accounts", "id")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("point", [p for p in POINTS if p not in CANCELLING | UNDOING | REVERSIBLE])
 def test_a_step_fails(movers, point):
     """It is tried again until it does not, and the move says so."""
