@@ -114,7 +114,9 @@ absl::Status Mover::Round(CatalogStore& store) {
 
 void Mover::Begin(const MoveRecord& move) {
   const auto retry = retry_.find(move.id);
-  if (retry != retry_.end() && Clock::now() < retry->second.at) return;
+  // Clients wait for a range that is held.
+  const bool held = move.phase == move_phase::kSwitching || move.phase == move_phase::kUndoing;
+  if (!held && retry != retry_.end() && Clock::now() < retry->second.at) return;
   Running& running = *running_.emplace(move.id, std::make_unique<Running>()).first->second;
   running.thread = std::jthread(
       [this, &running, move, term = lease_.term(), tag = lease_.tag(), lost = lease_.lost()] {
