@@ -120,9 +120,13 @@ struct alignas(64) ProcessMetrics {
   Gauge moves_open;              // of key ranges, asked for and not ended; where they are done
   Counter moves_done;            // the range has another owner, and nothing is left behind
   Counter moves_undone;          // cancelled, or failed
-  Counter move_bytes;            // copied
+  Counter move_rows;             // copied
+  Counter move_bytes;            // theirs
   Counter move_changes;          // rows changed at the target by following the source
   Gauge move_lag_bytes;          // of the source's log that the target has not applied
+  Gauge move_lag_us;             // how long a change takes to be applied, of all moves together
+  Gauge move_log_kept_bytes;     // of sources' logs, for moves
+  Gauge moves_throttled;         // whose copy is slowed down
   Counter cutovers;              // begun
   Counter cutovers_undone;       // that did not come to their end in time
   Counter cutover_us;            // how long ranges were held by those that did

@@ -22,6 +22,13 @@ constexpr Metric<Owner> GaugeOf(std::string_view name, std::string_view help) {
   return {name, help, [](const Owner& o) { return static_cast<double>((o.*kMember).Get()); }, true};
 }
 
+template <auto kMember, typename Owner>
+constexpr Metric<Owner> SecondsGaugeOf(std::string_view name, std::string_view help) {
+  Metric<Owner> metric = SecondsOf<kMember, Owner>(name, help);
+  metric.gauge = true;
+  return metric;
+}
+
 using W = WorkerMetrics;
 constexpr Metric<W> kWorker[] = {
     GaugeOf<&W::clients_connected, W>("meridian_clients_connected",
@@ -126,12 +133,20 @@ constexpr Metric<P> kProcess[] = {
     CounterOf<&P::moves_done, P>("meridian_moves_done_total", "Moves that have come to their end."),
     CounterOf<&P::moves_undone, P>("meridian_moves_undone_total",
                                    "Moves that were cancelled, or have failed."),
+    CounterOf<&P::move_rows, P>("meridian_move_rows_total", "Rows copied by moves."),
     CounterOf<&P::move_bytes, P>("meridian_move_bytes_total", "Bytes copied by moves."),
     CounterOf<&P::move_changes, P>("meridian_move_changes_total",
                                    "Rows changed at targets of moves by following their sources."),
     GaugeOf<&P::move_lag_bytes, P>(
         "meridian_move_lag_bytes",
         "Bytes of the source's log that the target of a move has not applied."),
+    SecondsGaugeOf<&P::move_lag_us, P>("meridian_move_lag_seconds",
+                                       "How long a change at the source takes to be applied at the "
+                                       "target, of all moves together."),
+    GaugeOf<&P::move_log_kept_bytes, P>("meridian_move_log_kept_bytes",
+                                        "Bytes of their log that sources keep for moves."),
+    GaugeOf<&P::moves_throttled, P>("meridian_moves_throttled",
+                                    "Moves whose copy is slowed down; SHOW MOVES tells by what."),
     CounterOf<&P::cutovers, P>("meridian_cutovers_total",
                                "Attempts to give a key range another owner."),
     CounterOf<&P::cutovers_undone, P>("meridian_cutovers_undone_total",

@@ -146,8 +146,9 @@ absl::Status MoveRun::TrySwitch() {
   return absl::OkStatus();
 }
 
-// Needs the source alone: it may be the target that has failed. Not before the catalog says that it is undone: else the swap may have happened, whatever was
-// heard of it. The fence opens before the range is released, so that no statement meets it.
+// Needs the source alone: it may be the target that has failed. Not before the catalog says that it
+// is undone: else the swap may have happened, whatever was heard of it. The fence opens before the
+// range is released, so that no statement meets it.
 absl::Status MoveRun::UndoSwitch() {
   if (journal_.move().phase != move_phase::kUndoing) {
     if (absl::Status decided = journal_.Enter(move_phase::kUndoing); !decided.ok()) return decided;

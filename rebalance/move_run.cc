@@ -50,14 +50,8 @@ MoveRun::MoveRun(const MoverOptions& options, CatalogStore& store, MoveRecord mo
       store_(store),
       journal_(store, std::move(move), tenure.term),
       tenure_(std::move(tenure)),
-      throttle_(journal_.move().request.options.max_rate) {}
-
-MoveRun::~MoveRun() { SetLag(0); }
-
-void MoveRun::SetLag(uint64_t bytes) {
-  options_.metrics->move_lag_bytes.AddShared(static_cast<int64_t>(bytes) - lag_);
-  lag_ = static_cast<int64_t>(bytes);
-}
+      throttle_(journal_.move().request.options.max_rate),
+      gauges_(*options.metrics) {}
 
 absl::Status MoveRun::Run() {
   for (;;) {
@@ -223,7 +217,7 @@ absl::Status MoveRun::Copying() {
     progress_.rows_expected = progress_.rows_copied;
     progress_.bytes_expected = progress_.bytes_copied;
   }
-  if (absl::Status noted = journal_.Note(progress_); !noted.ok()) return noted;
+  if (absl::Status noted = NoteProgress(); !noted.ok()) return noted;
   if (absl::Status passed = PassPoint("move.copied"); !passed.ok()) return passed;
   return journal_.Enter(move_phase::kFollowing);
 }
@@ -253,6 +247,8 @@ absl::Status MoveRun::Following() {
 
 absl::Status MoveRun::Switched() {
   if (absl::Status passed = PassPoint("move.switched"); !passed.ok()) return passed;
+  progress_ = {};
+  if (absl::Status noted = NoteProgress(); !noted.ok()) return noted;
   if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
   const MoveRecord& move = journal_.move();
   // A server that has taken over may not know of either.

@@ -15,6 +15,7 @@
 #include <string>
 
 #include "metrics/counters.h"
+#include "metrics/gauge_share.h"
 #include "rebalance/move_journal.h"
 #include "rebalance/pressure.h"
 #include "rebalance/proxies.h"
@@ -49,7 +50,6 @@ class MoveRun {
  public:
   // References outlive this object.
   MoveRun(const MoverOptions& options, CatalogStore& store, MoveRecord move, Tenure tenure);
-  ~MoveRun();
   MoveRun(const MoveRun&) = delete;
   MoveRun& operator=(const MoveRun&) = delete;
 
@@ -103,7 +103,7 @@ class MoveRun {
   absl::Status Pulse();
   absl::Status TellLag();
   absl::StatusOr<std::vector<Pressure>> Latencies();
-  void SetLag(uint64_t bytes);
+  absl::Status NoteProgress();
   absl::Status OnRows(const CopiedRows& piece);
   void CountChanges();
   absl::Status RetryLocks(const char* what, Slice& slice,
@@ -129,7 +129,17 @@ class MoveRun {
   std::chrono::steady_clock::time_point pulse_{};
   uint64_t pulse_bytes_ = 0;
   uint64_t changes_counted_ = 0;  // of the slice's
-  int64_t lag_ = 0;               // what this run has added to the gauge
+  struct Gauges {
+    explicit Gauges(ProcessMetrics& metrics)
+        : lag_bytes(metrics.move_lag_bytes),
+          lag_us(metrics.move_lag_us),
+          log_kept_bytes(metrics.move_log_kept_bytes),
+          throttled(metrics.moves_throttled) {}
+    GaugeShare lag_bytes;
+    GaugeShare lag_us;
+    GaugeShare log_kept_bytes;
+    GaugeShare throttled;
+  } gauges_;
 };
 
 }  // namespace meridian

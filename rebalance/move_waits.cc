@@ -175,9 +175,16 @@ absl::Status MoveRun::TellLag() {
     progress_.lag_bytes = lag->bytes;
     progress_.log_kept_bytes = lag->kept_bytes;
     progress_.changes_applied = slice_->changes();
-    SetLag(lag->bytes);
     CountChanges();
   }
+  return NoteProgress();
+}
+
+absl::Status MoveRun::NoteProgress() {
+  gauges_.lag_bytes.Set(static_cast<int64_t>(progress_.lag_bytes.value_or(0)));
+  gauges_.lag_us.Set(static_cast<int64_t>(progress_.lag_ms.value_or(0)) * 1000);
+  gauges_.log_kept_bytes.Set(static_cast<int64_t>(progress_.log_kept_bytes.value_or(0)));
+  gauges_.throttled.Set(progress_.throttled_by.empty() ? 0 : 1);
   return journal_.Note(progress_);
 }
 
@@ -195,6 +202,7 @@ absl::Status MoveRun::OnRows(const CopiedRows& piece) {
   }
   *progress_.rows_copied += piece.rows;
   *progress_.bytes_copied += piece.bytes;
+  options_.metrics->move_rows.AddShared(piece.rows);
   options_.metrics->move_bytes.AddShared(piece.bytes);
   const auto until =
       steady_clock::now() + std::chrono::microseconds(throttle_.Take(piece.bytes, NowUs()));

@@ -1,6 +1,8 @@
 """Which tables move, and that they arrive as they were: every type of key, HASH and ranges, several key
 columns, large values, identity and generated columns, partitions, foreign keys; and what is refused."""
 
+import re
+
 import psycopg
 import pytest
 
@@ -305,6 +307,7 @@ def test_it_tells_for_whom_it_waits(plain):
         waits_for("transactions that have written to the range do not end (", user)
         process.wait_for(lambda: (row := moves.show(plain, move))["lag_ms"] is not None and
                          row["log_kept_bytes"] > 0 and row["lag_bytes"] is not None, "how far behind it is")
+        assert re.search(r"^meridian_move_log_kept_bytes [1-9]", plain.proxy.metrics(), re.MULTILINE)
         user.execute("COMMIT")
     row = moves.wait_for_end(plain, move)
     assert (row["phase"], row["verified"]) == ("done", None), row

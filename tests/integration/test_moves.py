@@ -308,11 +308,12 @@ def test_a_limited_rate(calm):
 def test_metrics_tell(calm):
     """After all the moves above, which were done, cancelled, and waited for transactions."""
     text = calm.proxy.metrics()
-    for name in ("moves_done_total", "moves_undone_total", "move_bytes_total", "cutovers_total",
+    for name in ("moves_done_total", "moves_undone_total", "move_rows_total", "move_bytes_total", "cutovers_total",
                  "cutovers_undone_total", "cutover_seconds_total", "held_duration_seconds_count"):
         values = re.findall(rf"^meridian_{name} (\S+)$", text, re.MULTILINE)
         assert values and float(values[0]) > 0, name
-    assert re.findall(r"^meridian_moves_open (\S+)$", text, re.MULTILINE) == ["0"]
+    for name in ("moves_open", "move_lag_bytes", "move_lag_seconds", "move_log_kept_bytes", "moves_throttled"):
+        assert re.findall(rf"^meridian_{name} (\S+)$", text, re.MULTILINE) == ["0"], name
 
 
 def test_two_proxies(calm):

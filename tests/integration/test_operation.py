@@ -393,7 +393,8 @@ class TestMetrics:
                          "meridian_node_lag_bytes", "meridian_held_duration_seconds",
                          "meridian_moves_open", "meridian_moves_done_total", "meridian_moves_undone_total",
                          "meridian_move_bytes_total", "meridian_move_changes_total",
-                         "meridian_move_lag_bytes", "meridian_cutovers_total",
+                         "meridian_move_rows_total", "meridian_move_lag_bytes", "meridian_move_lag_seconds",
+                         "meridian_move_log_kept_bytes", "meridian_moves_throttled", "meridian_cutovers_total",
                          "meridian_cutovers_undone_total", "meridian_cutover_seconds_total"}
 
     def test_durations_are_of_statements(self, make_proxy):
