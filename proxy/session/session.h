@@ -208,7 +208,8 @@ class Session final : public ServerOwner, public PoolClient {
     bool final = true;  // ReadyForQuery follows
   };
 
-  // A read on a replica, outside of a transaction, of which the client has seen nothing yet.
+  // A read on a replica, or a write to a range on the move, outside of a transaction, of which the
+  // client has seen nothing yet.
   struct Retry {
     bool on_replica;                 // else it writes to a range on the move
     Epoch planned_at;                // of the map

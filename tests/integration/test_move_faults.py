@@ -9,11 +9,11 @@ import signal
 import threading
 import time
 
-import psycopg
 import pytest
 
 import moves
-from bank import Bank, make_bank
+import wire as w
+from bank import ACCOUNTS, RANGES, Bank, make_bank
 from cluster.cluster import Cluster
 from cluster.meridian import Meridian
 from cluster.process import ROOT, wait_for
@@ -213,47 +213,53 @@ def test_a_serving_proxy_sleeps_over_the_swap(movers):
     moves.assert_nothing_left(cluster)
 
 
-def by_simple_protocol(connection: psycopg.Connection, sql: str) -> list:
-    return connection.execute(sql).fetchall()
+LATE = "UPDATE accounts SET note = note || ' late' WHERE id = 3 RETURNING note"
+BEHIND = "UPDATE accounts SET note = note || ' behind' WHERE id = 3 RETURNING note"
 
 
-def by_extended_protocol(connection: psycopg.Connection, sql: str) -> list:
-    return connection.execute(sql.replace("id = 3", "id = %s"), (3,)).fetchall()
+def extended(sql: str) -> bytes:
+    return w.parse(sql) + w.bind() + w.describe("P") + w.execute() + w.message("S")
 
 
-def in_a_transaction(connection: psycopg.Connection, sql: str) -> list:
-    with connection.transaction():
-        return connection.execute(sql).fetchall()
-
-
-def of_many_bytes(connection: psycopg.Connection, sql: str) -> list:
-    return connection.execute(sql.replace("' late'", "' late' || left(%s, 0)"), ("x" * 100_000,)).fetchall()
+# What a client sends at once, and what comes of it. BESIDE is the key of a row that stays on the source.
+BESIDE = "SELECT id FROM accounts WHERE id = {}"
+LATE_WRITES = {
+    "by the simple protocol": ([w.query, LATE], [b"before other late"]),
+    "by the extended protocol": ([extended, LATE], [b"before other late"]),
+    "others behind it": ([w.query, LATE, w.query, BESIDE, extended, BEHIND],
+                         [b"before other late", BESIDE, b"before other late behind"]),
+    "others behind an extended one": ([extended, LATE, extended, BESIDE, w.query, BEHIND],
+                                      [b"before other late", BESIDE, b"before other late behind"]),
+    "in a transaction": ([w.query, "BEGIN", w.query, LATE, w.query, "ROLLBACK", w.query, BEHIND],
+                         ["40001", b"before other behind"]),
+    "one of a batch": ([lambda sql: extended(sql)[:-5], LATE, extended, BEHIND], ["40001"]),
+    "too large to be kept": ([lambda sql: w.parse(sql) + w.bind(["x" * 100_000]) + w.execute() + w.message("S"),
+                              LATE.replace("' late'", "$1"), w.query, BEHIND], ["40001", b"before other behind"]),
+}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("write", [by_simple_protocol, by_extended_protocol, in_a_transaction, of_many_bytes])
-def test_a_planned_write_meets_the_fence(movers, write):
+@pytest.mark.parametrize("kind", sorted(LATE_WRITES))
+def test_a_planned_write_meets_the_fence(movers, kind):
     """A proxy sleeps between planning a write and sending it, over the swap: the source refuses it. It runs at the
-    new owner then; in a transaction block, or where it is too large to be kept, the client is told."""
+    new owner then, and what the client has sent behind it runs after it; in a transaction, or where it is too
+    large to be kept, the client is told."""
     cluster = movers.cluster
     proxy = cluster.proxy
     source = cluster.shard(moves.owner(cluster, "r0"))
     move = movers.begin("move.following", "pause", ", verify off")
     moves.wait_for_phase(cluster, move, "following", proxy=movers.proxies[0])
     refused = source.log.read_text(errors="replace").count("is no longer on this shard")
-    answers = []
-    with cluster.connect() as sleeping, movers.proxies[0].connect() as other:
+    beside = {"s1": 2, "s2": 1}[source.name] * ACCOUNTS // RANGES
+    sent, expected = LATE_WRITES[kind]
+    sent = [say(sql.format(beside)) for say, sql in zip(sent[::2], sent[1::2])]
+    expected = [str(beside).encode() if answer == BESIDE else answer for answer in expected]
+    with w.Wire("127.0.0.1", proxy.port) as sleeping, movers.proxies[0].connect() as other:
+        sleeping.login("app", "app", cluster.database)
         other.execute("UPDATE accounts SET note = 'before' WHERE id = 3")
         paused = proxy.log_count("paused at a fault point")
         proxy.set_fault_points("write.planned=pause")
-
-        def send():
-            try:
-                answers.append(write(sleeping, "UPDATE accounts SET note = note || ' late' WHERE id = 3 RETURNING note"))
-            except psycopg.Error as error:
-                answers.append(error.sqlstate)
-        sent = threading.Thread(target=send)
-        sent.start()
+        sleeping.send(*sent)
         wait_for(lambda: proxy.log_count("paused at a fault point") > paused, "the write is planned")
         proxy.signal(signal.SIGSTOP)
         try:
@@ -264,12 +270,17 @@ def test_a_planned_write_meets_the_fence(movers, write):
             proxy.reload()
         finally:
             proxy.signal(signal.SIGCONT)
-        sent.join()
+        answers = []
+        for _ in range(b"".join(sent).count(w.message("S")) + sum(part.startswith(b"Q") for part in sent)):
+            for message in sleeping.until_ready():
+                if message.type == "D":
+                    answers += message.values()
+                elif message.type == "E":
+                    answers.append(message.sqlstate)
+        assert answers == expected
         assert source.log.read_text(errors="replace").count("is no longer on this shard") > refused
-        late = write in (by_simple_protocol, by_extended_protocol)
-        assert answers == ([[("before other late",)]] if late else ["40001"])
-        assert other.execute("SELECT note FROM accounts WHERE id = 3").fetchone() == (
-            "before other late" if late else "before other",)
+        last = answers[-1].decode() if answers[-1] != "40001" else "before other"
+        assert other.execute("SELECT note FROM accounts WHERE id = 3").fetchone() == (last,)
     assert moves.wait_for_end(cluster, move)["phase"] == "done"
     moves.assert_nothing_left(cluster)
 
