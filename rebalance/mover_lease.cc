@@ -126,11 +126,19 @@ absl::Status ActAsMover(PgConnection& shard, uint64_t term) {
 }
 
 absl::Status EndOtherMovers(PgConnection& shard, uint64_t term) {
-  auto ended = shard.Query(
-      "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-      " WHERE application_name = current_setting('application_name')"
-      " AND datname = current_database() AND pid <> pg_backend_pid()");
+  constexpr std::string_view kOthers =
+      " FROM pg_stat_activity WHERE application_name = current_setting('application_name')"
+      " AND datname = current_database() AND pid <> pg_backend_pid()";
+  auto ended = shard.Query(fmt::format("SELECT pg_terminate_backend(pid, 5000){}", kOthers));
   if (!ended.ok()) return ended.status();
+  auto left = shard.Query(fmt::format("SELECT min(pid){} HAVING count(*) > 0", kOthers));
+  if (!left.ok()) return left.status();
+  if (left->rows() > 0) {
+    return SqlStatus(sqlstate::kObjectInUse,
+                     fmt::format("process {} of the shard does not end, which an earlier mover has"
+                                 " left there",
+                                 left->Number(0, 0)));
+  }
   return ActAsMover(shard, term);
 }
 

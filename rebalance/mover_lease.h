@@ -67,6 +67,7 @@ absl::Status RequireTerm(PgConnection& catalog, uint64_t term);
 // The same on a shard, where it keeps out who has a lower term (sql/shard/support.sql).
 absl::Status ActAsMover(PgConnection& shard, uint64_t term);
 // Ends what other connections of this one's application name still do there, in this database.
+// 55006 where one does not end within five seconds.
 absl::Status EndOtherMovers(PgConnection& shard, uint64_t term);
 // What a move's connections to the shards are called, on its way there or back.
 std::string MoverApplicationName(uint64_t move, bool back);
