@@ -11,6 +11,10 @@ namespace {
 constexpr char kProcessSql[] =
     "format('process %s of %s, for %s s', a.pid, a.usename,"
     " coalesce(extract(epoch FROM clock_timestamp() - a.xact_start), 0)::bigint)";
+// Of `p`, a row of pg_prepared_xacts.
+constexpr char kPreparedSql[] =
+    "format('prepared transaction %s, for %s s', p.gid,"
+    " extract(epoch FROM clock_timestamp() - p.prepared)::bigint)";
 // Names of a few of them say enough.
 constexpr int kNamed = 3;
 
@@ -22,28 +26,33 @@ absl::StatusOr<std::string> Value(PgConnection& shard, const std::string& sql,
   return rows->rows() == 0 ? std::string() : rows->Text(0, 0);
 }
 
-// Who holds locks of which `condition` on l, a row of pg_locks, is true.
+// Who holds locks of which `condition` on l, a row of pg_locks, is true. A prepared transaction has
+// no process there; the lock on its own number tells which it is.
 absl::StatusOr<std::string> Holders(PgConnection& shard, const std::string& condition,
                                     const std::vector<PgParameter>& parameters) {
-  return Value(shard,
-               fmt::format("SELECT string_agg(who, '; ') FROM (SELECT {} AS who FROM"
-                           " pg_stat_activity a WHERE a.pid <> pg_backend_pid() AND a.pid IN"
-                           " (SELECT l.pid FROM pg_locks l WHERE l.granted AND {})"
-                           " ORDER BY a.xact_start LIMIT {}) s",
-                           kProcessSql, condition, kNamed),
-               parameters);
+  return Value(
+      shard,
+      fmt::format(
+          "WITH held AS (SELECT l.pid, l.virtualtransaction FROM pg_locks l WHERE l.granted AND {})"
+          " SELECT string_agg(who, '; ') FROM (SELECT who FROM ("
+          "SELECT {} AS who, a.xact_start AS since FROM pg_stat_activity a"
+          " WHERE a.pid <> pg_backend_pid() AND a.pid IN (SELECT pid FROM held)"
+          " UNION ALL SELECT {}, p.prepared FROM pg_prepared_xacts p"
+          " JOIN pg_locks own ON own.transactionid = p.transaction AND own.pid IS NULL"
+          " WHERE own.virtualtransaction IN (SELECT virtualtransaction FROM held WHERE pid IS NULL)"
+          ") t ORDER BY since LIMIT {}) s",
+          condition, kProcessSql, kPreparedSql, kNamed),
+      parameters);
 }
 
 }  // namespace
 
 absl::StatusOr<std::string> OldestTransaction(PgConnection& shard) {
-  return Value(shard,
-               fmt::format("SELECT what FROM (SELECT {} AS what, xact_start AS since FROM"
-                           " pg_stat_activity a WHERE backend_xid IS NOT NULL AND pid <>"
-                           " pg_backend_pid() UNION ALL SELECT format('prepared transaction %s, for"
-                           " %s s', gid, extract(epoch FROM clock_timestamp() - prepared)::bigint),"
-                           " prepared FROM pg_prepared_xacts) t ORDER BY since LIMIT 1",
-                           kProcessSql));
+  return Value(shard, fmt::format("SELECT what FROM (SELECT {} AS what, xact_start AS since FROM"
+                                  " pg_stat_activity a WHERE backend_xid IS NOT NULL AND pid <>"
+                                  " pg_backend_pid() UNION ALL SELECT {}, prepared FROM"
+                                  " pg_prepared_xacts p) t ORDER BY since LIMIT 1",
+                                  kProcessSql, kPreparedSql));
 }
 
 absl::StatusOr<std::string> WritersOfRange(PgConnection& source, const Fence& fence) {

@@ -180,6 +180,8 @@ def test_a_prepared_transaction(paused):
         direct.execute("UPDATE accounts SET note = 'p' WHERE id = 9")
         direct.execute("PREPARE TRANSACTION 'foreign'")
     paused.waits()
+    wait_for(lambda: "do not end (prepared transaction foreign, for " in
+             (moves.show(paused.cluster, paused.move)["message"] or ""), "it tells for whom it waits")
     with source.connect(paused.cluster.database) as direct:
         direct.execute("COMMIT PREPARED 'foreign'")
     paused.wait()
