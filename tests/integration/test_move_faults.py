@@ -361,6 +361,12 @@ def held_write(movers: Movers, source: str, point: str) -> tuple:
     return move, write, answers
 
 
+def ends_well(movers: Movers, move: int):
+    assert moves.wait_for_end(movers.cluster, move)["phase"] == "done"
+    moves.assert_nothing_left(movers.cluster)
+    moves.assert_rows_where_they_belong(movers.cluster, "accounts", "id")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["dies", "freezes"])
 @pytest.mark.parametrize("point", ["move.held", "move.drained", "move.fenced"])
@@ -371,9 +377,7 @@ def test_the_target_is_lost_while_the_range_is_held(movers, point, how):
         movers.set_fault_points("")
         write.join(20)
         assert answers == [[("held",)]]
-    assert moves.wait_for_end(movers.cluster, move)["phase"] == "done"
-    moves.assert_nothing_left(movers.cluster)
-    moves.assert_rows_where_they_belong(movers.cluster, "accounts", "id")
+    ends_well(movers, move)
 
 
 @pytest.mark.slow
@@ -387,9 +391,7 @@ def test_the_source_is_lost_while_the_range_is_held(movers, point, how):
         time.sleep(4)
     write.join(20)
     assert answers == [[("held",)]]
-    assert moves.wait_for_end(movers.cluster, move)["phase"] == "done"
-    moves.assert_nothing_left(movers.cluster)
-    moves.assert_rows_where_they_belong(movers.cluster, "accounts", "id")
+    ends_well(movers, move)
 
 
 @pytest.mark.slow
