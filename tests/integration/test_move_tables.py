@@ -215,7 +215,8 @@ def test_a_dry_run_moves_nothing(plain):
     epoch = plain.proxy.admin_rows("SHOW EPOCH")
     row = dry_run("dry_run, max_rate '1kB/s', slice_size '3kB', reversible off")
     assert (row["range"], row["source"], row["target"], row["tables"]) == ("p_low", "s1", "s2", 1)
-    assert row["rows"] == 100 and row["bytes"] > 3000 and row["slices"] >= 1 and row["seconds"] == row["bytes"] // 1024, row
+    assert row["rows"] == 100 and row["bytes"] > 3000 and row["slices"] >= 1, row
+    assert row["seconds"] == row["bytes"] // 1024, row
     assert row["would_wait_for"] is None
     with plain.shard("s1").connect(plain.database) as writer:
         writer.execute("BEGIN; UPDATE t SET v = 9 WHERE k = 3")
