@@ -404,7 +404,7 @@ void Session::CountStatement(Outcome outcome) {
   ++statements_done_;
   clock_runs_ = avoid_replicas_ = read_counted_ = false;
   fenced_at_ = {};
-  replica_missing_since_us_ = 0;
+  replica_missing_since_us_ = held_since_us_ = 0;
   const uint64_t now = host_.NowUs();
   const uint64_t took = now - statement_started_us_;
   const QueryKind kind = running_ ? KindOf(*running_) : QueryKind::kOther;

@@ -147,11 +147,11 @@ class Meridian:
         self.signal(signal.SIGHUP)
 
     def set_fault_points(self, text: str):
-        """See metrics/fault_points.h; returns when it is effective."""
+        """See metrics/fault_points.h; returns when it is effective. (One that kills may do so before it is logged.)"""
         reloads = self.log_count("configuration reloaded")
         self.configure({"debug": {"fault_points": text}})
         self.reload()
-        process.wait_for(lambda: self.log_count("configuration reloaded") > reloads,
+        process.wait_for(lambda: self.log_count("configuration reloaded") > reloads or not self.running(),
                          "the configuration is reloaded")
 
     def log_count(self, text: str) -> int:
