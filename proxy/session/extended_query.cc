@@ -233,7 +233,7 @@ Session::Progress Session::HandleBind(std::string_view message) {
       FailBatch(held);
       return Progress::kDone;
     }
-    if (statement->writes) written = decision->shards.moving();
+    if (FailsWhole(*statement)) written = decision->shards.moving();
     host_.metrics().routes[static_cast<RouteKind>(decision->route)].Add();
     if (transaction_.open() || rest > 0) access = AccessOf(*statement);
   }

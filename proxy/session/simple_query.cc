@@ -302,8 +302,8 @@ Session::Progress Session::RunDecided(const Unit& unit, const Decision& decision
   }
   host_.metrics().routes[static_cast<RouteKind>(decision.route)].Add();
   if (pending_.empty() && script_ == nullptr) {
-    KeepStatement(**participant, unit.statement.writes ? decision.shards.moving() : 0, unit.message,
-                  {});
+    KeepStatement(**participant, FailsWhole(unit.statement) ? decision.shards.moving() : 0,
+                  unit.message, {});
   }
   ForwardUnit(unit, **participant);
   return Progress::kDone;

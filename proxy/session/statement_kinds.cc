@@ -92,4 +92,8 @@ bool CanTravelInScript(const Statement& statement) {
   }
 }
 
+bool FailsWhole(const Statement& statement) {
+  return statement.writes && statement.verb != Verb::kCall;
+}
+
 }  // namespace meridian

@@ -17,6 +17,8 @@ bool CanTravelInScript(const Statement& statement);
 // Statements of which a Parse or Describe is answered without a server: the grammar has accepted
 // them, and who executes them is known only later.
 bool IsSessionVerb(const Statement& statement);
+// Whether it writes, and an error says that it has had no effect: CALL and DO may have committed.
+bool FailsWhole(const Statement& statement);
 // SET CONSTRAINTS.
 bool SetsConstraints(const Statement& statement);
 // A setting of our own (meridian.*).
