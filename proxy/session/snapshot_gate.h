@@ -32,6 +32,9 @@ class SnapshotGate {
  public:
   // Of 30 ms each: longer than the recovery needs for what a dead proxy has left prepared.
   static constexpr int kTries = 400;
+  // What cancels a statement, a lock timeout included, may come so late that it hits ROLLBACK, and
+  // the transaction is still open.
+  static constexpr int kRollbacks = 10;
 
   // `begin`: BEGIN and what else opens the transaction.
   explicit SnapshotGate(std::string begin) : begin_(std::move(begin)) {}
@@ -47,7 +50,8 @@ class SnapshotGate {
   void OnClosed(const Server& server, const SqlError& reason);
 
   bool done() const { return phase_ == Phase::kDone; }
-  // Precondition: done(). Why there are no snapshots; the transaction is open nowhere then.
+  // Precondition: done(). Why there are no snapshots; the transaction is open nowhere then, but on
+  // a server that has not ended it in kRollbacks.
   const std::optional<SqlError>& error() const { return error_; }
 
  private:
@@ -61,11 +65,14 @@ class SnapshotGate {
   void OnError(SqlError error);
   void Advance();
   void Rollback();
+  static bool IsOpen(const Branch& branch);
+  bool AnyOpen() const;
 
   const std::string begin_;
   absl::InlinedVector<Branch, 4> branches_;
   Phase phase_ = Phase::kLock;
   int tries_ = 0;
+  int rollbacks_ = 0;   // of this try
   bool again_ = false;  // a lock was not to be had in time
   std::optional<SqlError> error_;
 };

@@ -301,12 +301,29 @@ absl::StatusOr<std::optional<PgNotification>> PgConnection::WaitForNotification(
   }
 }
 
+// A lock timeout that fires while the lock is being granted is told by the next message, which may
+// be COMMIT, or ROLLBACK (proc.c, ProcSleep: LOCK_TIMEOUT keeps its indicator).
+void RollBack(PgConnection& connection) {
+  constexpr int kTries = 3;
+  for (int i = 0; i < kTries && !connection.broken(); ++i) {
+    if (PQtransactionStatus(connection.raw()) == PQTRANS_IDLE) return;
+    connection.Script("ROLLBACK").IgnoreError();
+  }
+}
+
 absl::Status InTransaction(PgConnection& connection, std::string_view begin,
                            absl::FunctionRef<absl::Status()> body) {
   if (auto begun = connection.Script(begin); !begun.ok()) return begun.status();
   absl::Status done = body();
-  if (done.ok()) return connection.Script("COMMIT").status();
-  if (!connection.broken()) connection.Script("ROLLBACK").IgnoreError();
+  if (done.ok()) {
+    const auto ended = connection.Script("COMMIT");
+    done = ended.status();
+    if (ended.ok() && ended->tag() != "COMMIT") {
+      done = SqlStatus(sqlstate::kInFailedTransaction,
+                       "a transaction was rolled back, since a statement in it had failed");
+    }
+  }
+  if (!done.ok()) RollBack(connection);
   return done;
 }
 

@@ -165,8 +165,11 @@ class PgConnection {
 // the server refused.
 bool IsConnectionLoss(const absl::Status& status);
 
-// Runs `body` between BEGIN and COMMIT; ROLLBACK where it fails. `begin`: "BEGIN", "BEGIN READ
-// ONLY"...
+// Ends the transaction that is open, if one is, also behind a COMMIT that has failed.
+void RollBack(PgConnection& connection);
+
+// Runs `body` between BEGIN and COMMIT; ROLLBACK where either fails. 25P02: a statement in it had
+// failed, of which `body` did not tell. `begin`: "BEGIN", "BEGIN READ ONLY"...
 absl::Status InTransaction(PgConnection& connection, std::string_view begin,
                            absl::FunctionRef<absl::Status()> body);
 

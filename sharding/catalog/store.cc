@@ -189,7 +189,7 @@ absl::StatusOr<MapPointer> CatalogStore::TryChange(PgConnection& connection,
   absl::Status done = CheckCatalogVersion(connection, options_.schema);
   if (done.ok()) done = MakeChange(connection, expected, origin, edit, also, change);
   if (!done.ok()) {
-    if (!connection.broken()) connection.Script("ROLLBACK").IgnoreError();
+    RollBack(connection);
     return done;
   }
   auto committed = connection.Script("COMMIT");
@@ -197,7 +197,10 @@ absl::StatusOr<MapPointer> CatalogStore::TryChange(PgConnection& connection,
     if (committed->tag() == "COMMIT") return change.map;
     return SqlStatus(sqlstate::kInternalError, "the catalog rolled the change back at its commit");
   }
-  if (change.id.empty() || !IsConnectionLoss(committed.status())) return committed.status();
+  if (change.id.empty() || !IsConnectionLoss(committed.status())) {
+    RollBack(connection);
+    return committed.status();
+  }
   return AfterLostCommit(std::move(change));
 }
 

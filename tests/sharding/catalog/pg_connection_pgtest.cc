@@ -99,6 +99,26 @@ TEST(PgConnection, TransactionsEndEitherWay) {
   EXPECT_EQ(connection.Query("SELECT sum(a) FROM t")->Text(0, 0), "1");
 }
 
+TEST(PgConnection, ATransactionThatDidNotCommitIsAnError) {
+  PgConnection connection = Open();
+  EXPECT_EQ(State(InTransaction(connection, "BEGIN",
+                                [&] {
+                                  connection.Script("SELECT 1/0").IgnoreError();
+                                  return absl::OkStatus();
+                                })),
+            "25P02");
+  ASSERT_TRUE(connection
+                  .Script("CREATE TEMP TABLE unique_late (x int UNIQUE DEFERRABLE INITIALLY "
+                          "DEFERRED)")
+                  .ok());
+  EXPECT_EQ(
+      State(InTransaction(
+          connection, "BEGIN",
+          [&] { return connection.Script("INSERT INTO unique_late VALUES (1), (1)").status(); })),
+      "23505");
+  EXPECT_EQ(connection.Script("SELECT count(*) FROM unique_late")->Text(0, 0), "0");
+}
+
 TEST(PgConnection, CopiesBothWays) {
   PgConnection out = Open(), in = Open();
   ASSERT_TRUE(in.Script("CREATE TEMP TABLE t (a int, b text)").ok());
