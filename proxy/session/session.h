@@ -458,6 +458,7 @@ class Session final : public ServerOwner, public PoolClient {
   absl::Status CheckIsolation() const;
   bool WantsSnapshots() const;
   Progress TakeSnapshots(absl::Status* error);
+  Progress TakeGateResult(absl::Status* error);
 
   // --- session_settings.cc: what the client has set
   // SET of something that Meridian could not follow.

@@ -135,6 +135,12 @@ Session::Progress Session::EndTransaction(std::string_view command, bool chain,
 // can be told `tag`, what it came to.
 Session::Progress Session::CloseTransaction(bool commit, bool chain,
                                             absl::StatusOr<std::string>* tag) {
+  if (gate_ != nullptr) {
+    // The statement that wanted snapshots was refused meanwhile: the servers that take them are
+    // part of the transaction all the same.
+    absl::Status unwanted;
+    if (TakeGateResult(&unwanted) == Progress::kBlocked) return Progress::kBlocked;
+  }
   if (ending_ == nullptr) {
     if (!pending_.empty()) return Progress::kBlocked;
     ending_ =
@@ -346,6 +352,10 @@ Session::Progress Session::TakeSnapshots(absl::Status* error) {
     shards.ForEach([&](ShardIndex shard) { gate_->Add(*FindParticipant(shard)->server); });
     gate_->Start();
   }
+  return TakeGateResult(error);
+}
+
+Session::Progress Session::TakeGateResult(absl::Status* error) {
   if (!gate_->done()) return Progress::kBlocked;
   if (gate_->error()) *error = ToStatus(*gate_->error());
   gate_.reset();

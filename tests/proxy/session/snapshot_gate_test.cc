@@ -8,6 +8,7 @@
 #include "tests/proxy/pool/fake_host.h"
 #include "tests/proxy/session/message_text.h"
 #include "tests/proxy/session/replay_backend.h"
+#include "tests/proxy/session/shop_world.h"
 #include "tests/proxy/session/stage.h"
 
 namespace meridian {
@@ -29,12 +30,14 @@ std::string Failed(std::string_view sqlstate) {
   return ErrorBytes(sqlstate, "failed", wire::Severity::kError) + Ready(wire::kFailedTransaction);
 }
 
-Exchange Lock(std::string answer = CommandAnswer("SET", wire::kInTransaction)) {
-  return {QueryBytes("BEGIN ISOLATION LEVEL REPEATABLE READ;SAVEPOINT meridian_snapshot;"
-                     "SET LOCAL lock_timeout = '30ms';LOCK TABLE meridian.snapshot_gate IN SHARE "
-                     "MODE;SET LOCAL lock_timeout = 0"),
+Exchange Lock(std::string answer = CommandAnswer("SET", wire::kInTransaction),
+              const std::string& mode = {}) {
+  return {QueryBytes("BEGIN ISOLATION LEVEL REPEATABLE READ" + mode +
+                     ";SAVEPOINT meridian_snapshot;SET LOCAL lock_timeout = '30ms';"
+                     "LOCK TABLE meridian.snapshot_gate IN SHARE MODE;SET LOCAL lock_timeout = 0"),
           std::move(answer)};
 }
+Exchange LockToRead() { return Lock(CommandAnswer("SET", wire::kInTransaction), " READ ONLY"); }
 Exchange Snapshot() {
   return {QueryBytes("SELECT 1;ROLLBACK TO SAVEPOINT meridian_snapshot;"
                      "RELEASE SAVEPOINT meridian_snapshot"),
@@ -47,24 +50,41 @@ Exchange Read() { return {QueryBytes(kRead), CommandAnswer("SELECT 0", wire::kIn
 
 using Script = std::vector<Exchange>;
 
-// What the client of a REPEATABLE READ transaction that reads once sees. `scripts`: of the first
-// connection to each shard.
-std::string Seen(const std::map<std::string, Script>& scripts) {
-  std::map<std::string, ReplayBackend*> backends;
-  Stage stage({}, [&](const std::string& name) {
-    auto backend = std::make_unique<ReplayBackend>(scripts.at(name), ReplayBackend::Options{});
-    backends[name] = backend.get();
-    return backend;
-  });
-  stage.ClientSends('a', QueryBytes("BEGIN ISOLATION LEVEL REPEATABLE READ"));
-  stage.ClientSends('a', QueryBytes(kRead));
-  stage.Settle();
-  for (const auto& [name, backend] : backends) {
-    EXPECT_THAT(backend->surprise(), IsEmpty()) << name;
-    EXPECT_THAT(backend->Missing(), IsEmpty()) << name;
+// One client; `scripts`: of the first connection to each shard.
+class Play {
+ public:
+  explicit Play(const std::map<std::string, Script>& scripts)
+      : stage_({}, [this, &scripts](const std::string& name) {
+          auto backend =
+              std::make_unique<ReplayBackend>(scripts.at(name), ReplayBackend::Options{});
+          backends_[name] = backend.get();
+          return backend;
+        }) {}
+
+  void Send(std::string_view sql) { stage_.ClientSends('a', QueryBytes(sql)); }
+  void ExpectAllSaid() {
+    for (const auto& [name, backend] : backends_) {
+      EXPECT_THAT(backend->surprise(), IsEmpty()) << name;
+      EXPECT_THAT(backend->Missing(), IsEmpty()) << name;
+    }
+    EXPECT_THAT(stage_.problems, IsEmpty());
   }
-  EXPECT_THAT(stage.problems, IsEmpty());
-  return stage.client('a').seen;
+  Stage& stage() { return stage_; }
+  const std::string& seen() { return stage_.client('a').seen; }
+
+ private:
+  std::map<std::string, ReplayBackend*> backends_;
+  Stage stage_;
+};
+
+// What the client of a REPEATABLE READ transaction that reads once sees.
+std::string Seen(const std::map<std::string, Script>& scripts) {
+  Play play(scripts);
+  play.Send("BEGIN ISOLATION LEVEL REPEATABLE READ");
+  play.Send(kRead);
+  play.stage().Settle();
+  play.ExpectAllSaid();
+  return play.seen();
 }
 
 TEST(SnapshotGateTest, BeginsAgainWhereALockIsNotToBeHad) {
@@ -101,6 +121,29 @@ TEST(SnapshotGateTest, AServerThatDoesNotEndATransactionIsNotAskedForEver) {
   // The client's transaction has failed; that ends it.
   const std::string seen = Seen({{"s1.1", first}, {"s2.1", {Lock(Failed("55P03")), Rollback()}}});
   EXPECT_THAT(seen, HasSubstr("could not take snapshots"));
+}
+
+// The table that it reads is not in the map any more: one shard has it.
+TEST(SnapshotGateTest, ItsStatementMayBeRefusedMeanwhile) {
+  std::string text = kShop;
+  text.replace(text.find("sharded items d id\n"), 19, "");
+  const World after(text);
+  const std::map<std::string, Script> scripts = {{"s1.1", {LockToRead(), Snapshot(), Rollback()}},
+                                                 {"s2.1", {LockToRead(), Snapshot(), Rollback()}}};
+  Play play(scripts);
+  play.Send("SET meridian.snapshot = 'consistent'");
+  play.Send("SELECT name FROM items");
+  play.stage().Settle([&](Stage::Link& link, size_t available) {
+    static bool changed = false;
+    play.stage().ServerSpeaks(link, available);
+    if (!std::exchange(changed, true)) play.stage().ChangeMap(after.map, after.schema);
+  });
+  EXPECT_THAT(play.seen(), HasSubstr("40001"));
+  for (const auto& link : play.stage().links()) {
+    ASSERT_NE(link->server, nullptr) << link->name;
+    EXPECT_EQ(link->server->state, Server::State::kIdle) << link->name;
+  }
+  play.ExpectAllSaid();
 }
 
 }  // namespace
