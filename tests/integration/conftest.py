@@ -1,6 +1,7 @@
 """What the integration tests share: one cluster for all that leaves it as it was found, and a way
 to have a cluster of one's own."""
 
+import faulthandler
 import pathlib
 import signal
 import sys
@@ -22,14 +23,18 @@ TEST_SECONDS_MAX = 60
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_protocol(item):
-    if threading.current_thread() is not threading.main_thread():  # as a worker of xdist may have it, at times
+    limit = 4 * TEST_SECONDS_MAX if item.get_closest_marker("slow") else TEST_SECONDS_MAX
+    if threading.current_thread() is not threading.main_thread():
+        # As a worker of xdist may have it, at times: signals are for the main thread, so the whole worker ends.
+        faulthandler.dump_traceback_later(limit, exit=True)
         yield
+        faulthandler.cancel_dump_traceback_later()
         return
 
     def expired(*_):
-        raise TimeoutError(f"{item.name} takes more than {TEST_SECONDS_MAX} s")
+        raise TimeoutError(f"{item.name} takes more than {limit} s")
     signal.signal(signal.SIGALRM, expired)
-    signal.alarm(item.get_closest_marker("slow") and 4 * TEST_SECONDS_MAX or TEST_SECONDS_MAX)
+    signal.alarm(limit)
     yield
     signal.alarm(0)
 

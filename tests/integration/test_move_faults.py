@@ -238,6 +238,37 @@ LATE_WRITES = {
 }
 
 
+def answers_behind_the_swap(movers, move: int, sleeping, sent: list, other) -> list:
+    """The proxy sleeps over the swap between planning the first write of `sent` and sending it: rows and SQLSTATEs."""
+    cluster = movers.cluster
+    proxy = cluster.proxy
+    source = cluster.shard(moves.owner(cluster, "r0"))
+    refused = source.log.read_text(errors="replace").count("is no longer on this shard")
+    other.execute("UPDATE accounts SET note = 'before' WHERE id = 3")
+    paused = proxy.log_count("paused at a fault point")
+    proxy.set_fault_points("write.planned=pause")
+    sleeping.send(*sent)
+    wait_for(lambda: proxy.log_count("paused at a fault point") > paused, "the write is planned")
+    proxy.signal(signal.SIGSTOP)
+    try:
+        movers.set_fault_points("")
+        moves.wait_for_phase(cluster, move, "switched", proxy=movers.proxies[0])
+        other.execute("UPDATE accounts SET note = note || ' other' WHERE id = 3")
+        proxy.configure({"debug": {"fault_points": ""}})
+        proxy.reload()
+    finally:
+        proxy.signal(signal.SIGCONT)
+    answers = []
+    for _ in range(b"".join(sent).count(w.message("S")) + sum(part.startswith(b"Q") for part in sent)):
+        for message in sleeping.until_ready():
+            if message.type == "D":
+                answers += message.values()
+            elif message.type == "E":
+                answers.append(message.sqlstate)
+    assert source.log.read_text(errors="replace").count("is no longer on this shard") > refused
+    return answers
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(LATE_WRITES))
 def test_a_planned_write_meets_the_fence(movers, kind):
@@ -245,43 +276,46 @@ def test_a_planned_write_meets_the_fence(movers, kind):
     new owner then, and what the client has sent behind it runs after it; in a transaction, or where it is too
     large to be kept, the client is told."""
     cluster = movers.cluster
-    proxy = cluster.proxy
-    source = cluster.shard(moves.owner(cluster, "r0"))
+    source = moves.owner(cluster, "r0")
     move = movers.begin("move.following", "pause", ", verify off")
     moves.wait_for_phase(cluster, move, "following", proxy=movers.proxies[0])
-    refused = source.log.read_text(errors="replace").count("is no longer on this shard")
-    beside = {"s1": 2, "s2": 1}[source.name] * ACCOUNTS // RANGES
+    beside = {"s1": 2, "s2": 1}[source] * ACCOUNTS // RANGES
     sent, expected = LATE_WRITES[kind]
     sent = [say(sql.format(beside)) for say, sql in zip(sent[::2], sent[1::2])]
     expected = [str(beside).encode() if answer == BESIDE else answer for answer in expected]
-    with w.Wire("127.0.0.1", proxy.port) as sleeping, movers.proxies[0].connect() as other:
+    with w.Wire("127.0.0.1", cluster.proxy.port) as sleeping, movers.proxies[0].connect() as other:
         sleeping.login("app", "app", cluster.database)
-        other.execute("UPDATE accounts SET note = 'before' WHERE id = 3")
-        paused = proxy.log_count("paused at a fault point")
-        proxy.set_fault_points("write.planned=pause")
-        sleeping.send(*sent)
-        wait_for(lambda: proxy.log_count("paused at a fault point") > paused, "the write is planned")
-        proxy.signal(signal.SIGSTOP)
-        try:
-            movers.set_fault_points("")
-            moves.wait_for_phase(cluster, move, "switched", proxy=movers.proxies[0])
-            other.execute("UPDATE accounts SET note = note || ' other' WHERE id = 3")
-            proxy.configure({"debug": {"fault_points": ""}})
-            proxy.reload()
-        finally:
-            proxy.signal(signal.SIGCONT)
-        answers = []
-        for _ in range(b"".join(sent).count(w.message("S")) + sum(part.startswith(b"Q") for part in sent)):
-            for message in sleeping.until_ready():
-                if message.type == "D":
-                    answers += message.values()
-                elif message.type == "E":
-                    answers.append(message.sqlstate)
+        answers = answers_behind_the_swap(movers, move, sleeping, sent, other)
         assert answers == expected
-        assert source.log.read_text(errors="replace").count("is no longer on this shard") > refused
         last = answers[-1].decode() if answers[-1] != "40001" else "before other"
         assert other.execute("SELECT note FROM accounts WHERE id = 3").fetchone() == (last,)
     assert moves.wait_for_end(cluster, move)["phase"] == "done"
+    moves.assert_nothing_left(cluster)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("call", ["CALL note_twice({})", "DO $$BEGIN CALL note_twice({}); END$$"])
+def test_what_has_committed_is_not_run_again(movers, call):
+    """A procedure commits before it meets the fence: the client is told, and nothing has happened twice."""
+    cluster = movers.cluster
+    source = moves.owner(cluster, "r0")
+    beside = {"s1": 2, "s2": 1}[source] * ACCOUNTS // RANGES
+    with w.Wire("127.0.0.1", cluster.proxy.port) as sleeping, movers.proxies[0].connect() as other:
+        other.execute("""CREATE OR REPLACE PROCEDURE note_twice(beside bigint) LANGUAGE plpgsql AS $$BEGIN
+            UPDATE accounts SET note = note || ' once' WHERE id = beside; COMMIT;
+            UPDATE accounts SET note = note || ' late' WHERE id = 3; END$$""")
+        other.execute("UPDATE accounts SET note = 'beside' WHERE id = %s", (beside,))
+        move = movers.begin("move.following", "pause", ", verify off")
+        moves.wait_for_phase(cluster, move, "following", proxy=movers.proxies[0])
+        sleeping.login("app", "app", cluster.database)
+        sleeping.send(w.query("SET meridian.distribution_key = '3'"))
+        sleeping.until_ready()
+        answers = answers_behind_the_swap(movers, move, sleeping, [w.query(call.format(beside))], other)
+        assert answers == ["40001"]
+        notes = other.execute("SELECT note FROM accounts WHERE id IN (3, %s)", (beside,)).fetchall()
+        assert sorted(notes) == [("before other",), ("beside once",)]
+        assert moves.wait_for_end(cluster, move)["phase"] == "done"
+        other.execute("DROP PROCEDURE note_twice")
     moves.assert_nothing_left(cluster)
 
 
