@@ -245,6 +245,7 @@ void Fanout::OnReady(Branch& branch, char status) {
   branch.server->transaction_status = status;
   if (branch.ready_owed > 0) --branch.ready_owed;
   const bool joined = std::exchange(branch.joining, false);
+  if (joined && branch.cancelled) host_.CancelServer(*branch.server);
   if (!joined && branch.step == Step::kStatement && TakesFrom(branch)) branch.step = Step::kTake;
   if (branch.ready_owed > 0) return;
   if (!branch.failed && !branch.completed && !error_) {
@@ -313,8 +314,23 @@ void Fanout::StopOthers() {
       wire::MessageBuilder(branch.server->out.Own(), wire::kCopyFail)
           .String("another shard failed");
     } else {
-      host_.CancelServer(*branch.server);
+      Cancel(branch);
     }
+  }
+}
+
+void Fanout::Cancel() {
+  for (Branch& branch : branches_) {
+    if (branch.server != nullptr && branch.ready_owed > 0) Cancel(branch);
+  }
+}
+
+// Not its BEGIN: the statement behind it would take effect on its own.
+void Fanout::Cancel(Branch& branch) {
+  if (branch.joining) {
+    branch.cancelled = true;
+  } else {
+    host_.CancelServer(*branch.server);
   }
 }
 

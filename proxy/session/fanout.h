@@ -61,6 +61,8 @@ class Fanout {
   bool Has(const Server& server) const;
   void OnEvent(Server& server, const wire::MessageStream::Event& event);
   void OnClosed(const Server& server, const SqlError& reason);
+  // Has the servers stop what they do.
+  void Cancel();
 
   // COPY FROM STDIN: whether the client's CopyData is wanted now.
   bool TakesInput() const { return copying_; }
@@ -100,6 +102,7 @@ class Fanout {
     std::string request;
     bool started = false;
     bool joining = false;    // the answer to `begin` is still to come
+    bool cancelled = false;  // meanwhile
     size_t ready_owed = 0;   // ReadyForQuery messages that are still to come
     bool completed = false;  // CommandComplete of the statement came
     bool failed = false;
@@ -133,6 +136,7 @@ class Fanout {
   void OnReady(Branch& branch, char status);
   void Fail(SqlError error);
   void StopOthers();
+  void Cancel(Branch& branch);
   static void DropHeld(Branch& branch);
   void NextTurn();
   void ShowDescription();

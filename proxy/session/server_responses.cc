@@ -383,12 +383,17 @@ void Session::PopPending() {
     Confirm(pending_.front().detail->name);
     pending_.pop_front();
   }
+  if (cancel_behind_prelude_ && !pending_.empty() && !AwaitsPrelude()) {
+    cancel_behind_prelude_ = false;
+    host_.CancelServer(*active_);
+  }
 }
 
 // When a statement's first message comes. Those of a pipeline that come meanwhile have come with
 // it.
 void Session::StartClock() {
   if (std::exchange(clock_runs_, true)) return;
+  cancel_behind_prelude_ = false;
   used_key_.reset();  // of a statement that was bound and never run
   statement_started_us_ = host_.NowUs();
   NoteMap();

@@ -267,12 +267,14 @@ void Session::CloseNow() {
   const bool busy = fanout_ != nullptr || broadcast_ != nullptr || ending_ != nullptr ||
                     aborts_ != nullptr || gate_ != nullptr || batch_server_ != nullptr ||
                     copy_in_ != nullptr || copy_left_ > 0;
+  if (fanout_ != nullptr) fanout_->Cancel();
   for (const Participant& participant : participants_) {
     Server& server = *participant.server;
     server.owner = nullptr;
     const bool in_use = busy || (!pending_.empty() && active_ == &server);
     if (in_use) {
-      host_.CancelServer(server);
+      const bool cancels = fanout_ == nullptr && !(active_ == &server && AwaitsPrelude());
+      if (cancels) host_.CancelServer(server);
       host_.pools().Return(server, Release::kDrop);
     } else if (server.transaction_status != wire::kIdle) {
       if (transaction_.open() && transaction_.settings_changed()) DistrustSettings(server);
@@ -317,16 +319,27 @@ bool Session::owes_answer() const {
 }
 
 bool Session::CancelRunning() {
+  if (fanout_ != nullptr) {
+    fanout_->Cancel();
+    return true;
+  }
+  if (AwaitsPrelude()) return cancel_behind_prelude_ = true;
   bool running = false;
   for (const Participant& participant : participants_) {
-    if (fanout_ != nullptr || gate_ != nullptr ||
-        (ending_ != nullptr && ending_->Has(*participant.server)) ||
+    if (gate_ != nullptr || (ending_ != nullptr && ending_->Has(*participant.server)) ||
         (active_ == participant.server && !pending_.empty())) {
       host_.CancelServer(*participant.server);
       running = true;
     }
   }
   return running;
+}
+
+// Whether the server has yet to answer what was sent ahead of the statement. That is not to be
+// cancelled: a statement behind a BEGIN that has failed would take effect on its own.
+bool Session::AwaitsPrelude() {
+  return !pending_.empty() && pending_.front().request == wire::kQuery &&
+         pending_.front().show == Pending::Show::kSwallow;
 }
 
 bool Session::CancelDeadlocked(uint64_t began_us, std::string detail) {

@@ -227,6 +227,7 @@ class Session final : public ServerOwner, public PoolClient {
 
   // --- session.cc: input, ends
   bool CancelRunning();
+  bool AwaitsPrelude();
   size_t Process(std::string_view input);
   void ProcessInbox();
   void CompactInbox();
@@ -599,6 +600,7 @@ class Session final : public ServerOwner, public PoolClient {
   bool schema_wait_ = false;
   bool schema_changed_ = false;  // by the running statement
   bool closing_ = false;
+  bool cancel_behind_prelude_ = false;
   bool within_row_ = false;  // of the active server
   // From whose parts of sequences the session has drawn (Statement::draws) since it kept a server:
   // what others show by lastval() is older.

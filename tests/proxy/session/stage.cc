@@ -319,6 +319,7 @@ std::optional<SessionHost::ReplicaPool> Stage::ReplicaPoolOf(Session& session, S
 
 void Stage::CancelServer(Server& server) {
   ++server.cancels_in_flight;
+  if (Link* const link = FindLink(server)) ++link->cancels;
   cancels_.push_back(server.id);
 }
 

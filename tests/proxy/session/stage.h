@@ -50,6 +50,7 @@ class Stage final : public SessionHost, public PoolHost {
     std::string received;  // the start of a message
     std::string said;      // the start of a message
     size_t owed = 0;       // ReadyForQuery messages
+    int cancels = 0;       // CancelRequests that were sent to it
   };
   using MakeBackend = std::function<std::unique_ptr<Backend>(const std::string& name)>;
 
