@@ -142,7 +142,8 @@ absl::StatusOr<uint64_t> MoveJournal::NoteSize(uint64_t rows, uint64_t file_byte
   uint64_t bytes = file_bytes;
   absl::Status noted = store_.Use([&](PgConnection& catalog) -> absl::Status {
     auto size = catalog.Query(
-        "UPDATE moves SET file_bytes = CASE slices WHEN 0 THEN $2::bigint ELSE file_bytes END,"
+        "UPDATE moves SET began_at = CASE slices WHEN 0 THEN now() ELSE began_at END,"
+        " file_bytes = CASE slices WHEN 0 THEN $2::bigint ELSE file_bytes END,"
         " bytes_expected = CASE slices WHEN 0 THEN $2::bigint ELSE "
         "coalesce(bytes_moved::numeric"
         " * greatest(1, file_bytes::numeric / nullif(slices * slice_size, 0)), bytes_expected)"

@@ -37,8 +37,8 @@ constexpr Shown kMoveColumns[] = {
     {"bytes_expected", type_oid::kInt8, "bytes_expected"},
     {"rate", type_oid::kInt8, "rate"},
     {"eta_s", type_oid::kInt8,
-     "CASE WHEN ended_at IS NULL AND bytes_moved > 0 THEN"
-     " (extract(epoch FROM now() - asked_at) * greatest(0, bytes_expected - bytes_moved"
+     "CASE WHEN ended_at IS NOT NULL OR wish <> 'run' THEN NULL WHEN bytes_moved > 0 THEN"
+     " (extract(epoch FROM now() - began_at) * greatest(0, bytes_expected - bytes_moved"
      " - bytes_copied) / (bytes_moved + bytes_copied))::bigint"
      " WHEN phase = 'copying' AND rate > 0"
      " THEN greatest(0, bytes_expected - bytes_moved - bytes_copied) / rate END"},

@@ -1,6 +1,8 @@
 """Large ranges move slice by slice, each with its own cut-over: what has moved stays moved, whatever happens to
 the rest."""
 
+import time
+
 import psycopg
 import pytest
 
@@ -119,7 +121,14 @@ def test_a_pause_between_slices_keeps_nothing(bank):
              ("queued", "announced"), "it rests")
     for shard in bank.shards:
         assert shard.execute("SELECT 1 FROM pg_replication_slots", bank.database) == []
+    # How long it has rested does not count for how long the rest takes.
+    assert moves.show(bank, move)["eta_s"] is None
+    began = "SELECT extract(epoch FROM began_at - asked_at) FROM meridian.moves WHERE move = " + str(move)
+    (before,), = bank.shards[0].execute(began, bank.database)
+    time.sleep(1.5)
     bank.admin(f"RESUME MOVE {move}")
+    (after,), = bank.shards[0].execute(began, bank.database)
+    assert before + 1 < after
     assert moves.wait_for_end(bank, move)["phase"] == "done"
     moves.assert_nothing_left(bank)
 
