@@ -301,6 +301,8 @@ absl::Status MoveRun::Cleaning() {
   if (absl::Status passed = PassPoint("move.cleaning"); !passed.ok()) return passed;
   if (absl::Status connected = ConnectShards(); !connected.ok()) return connected;
   if (absl::Status dropped = DropStreams(); !dropped.ok()) return dropped;
+  // One that was opened for a way back that did not come about, or that a failover has lost.
+  if (absl::Status closed = slice_->CloseFence(); !closed.ok()) return closed;
   absl::Status removed = slice_->RemoveFromSource([&]() -> absl::Status {
     Sleep(kBetweenRemovals, stop_);
     if (stopped()) return Stopped();

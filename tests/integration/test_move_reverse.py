@@ -156,6 +156,26 @@ def test_a_direct_client_meets_the_fence(bank):
     check(bank)
 
 
+def test_a_fence_that_was_left_open_is_closed_before_rows_are_removed(bank):
+    """As by a way back that could not be undone on the former owner, which was down."""
+    move, source, target = begin(bank)
+    former = bank.shard(source)
+    wait_for(lambda: moves.show(bank, move)["lag_bytes"] is not None, "the way back is followed")
+    (fence,), = former.execute("SELECT relname FROM pg_class WHERE relkind = 'S' AND relnamespace = 'meridian'"
+                               "::regnamespace AND relname ~ '^meridian_.*_move_'", bank.database)
+    former.execute(f"SELECT setval('meridian.{fence}', 1)", bank.database)
+    bank.mover.set_fault_points("move.removed=pause")
+    bank.admin(f"FINISH MOVE {move}")
+    moves.wait_for_phase(bank, move, "cleaning")
+    wait_for(lambda: former.execute("SELECT 1 FROM accounts WHERE id < 100", bank.database) == [], "rows are removed")
+    with former.connect(bank.database) as direct, pytest.raises(psycopg.Error, match="no longer on this shard"):
+        direct.execute("INSERT INTO accounts VALUES (7, 1, 'direct')")
+    bank.mover.set_fault_points("")
+    assert moves.wait_for_phase(bank, move, "done")["phase"] == "done"
+    assert moves.owner(bank, "r0") == target
+    check(bank)
+
+
 def test_a_lost_slot_is_told(bank):
     """As after a failover of the target: it cannot be reversed any more, but finished."""
     move, _, target = begin(bank)
