@@ -104,13 +104,12 @@ absl::StatusOr<uint64_t> AddMove(PgConnection& catalog, const MoveRequest& reque
 }
 
 absl::Status SetMoveWish(PgConnection& catalog, uint64_t id, MoveWish wish) {
-  auto set = catalog.Query(
-      fmt::format("UPDATE moves SET wish = $2,"
-                  " began_at = began_at + coalesce(now() - paused_at, '0'),"
-                  " paused_at = CASE $2 WHEN 'pause' THEN now() END"
-                  " WHERE move = $1 AND ended_at IS NULL AND {}",
-                  kFor[static_cast<size_t>(wish)]),
-      {Text(id), {std::string(MoveWishName(wish))}});
+  auto set = catalog.Query(fmt::format("UPDATE moves SET wish = $2,"
+                                       " began_at = began_at + coalesce(now() - paused_at, '0'),"
+                                       " paused_at = CASE $2 WHEN 'pause' THEN now() END"
+                                       " WHERE move = $1 AND ended_at IS NULL AND {}",
+                                       kFor[static_cast<size_t>(wish)]),
+                           {Text(id), {std::string(MoveWishName(wish))}});
   if (!set.ok()) return set.status();
   return set->affected() == 1 ? absl::OkStatus() : WhyNot(catalog, id, wish);
 }
