@@ -55,16 +55,15 @@ class Cluster:
         first.execute(f"CREATE ROLE {CONTROL_USER} SUPERUSER LOGIN PASSWORD '{CONTROL_PASSWORD}'")
         for name, password, attributes in USERS:
             first.execute(f"CREATE ROLE {name} LOGIN {attributes} PASSWORD '{password}'")
-        names = [CONTROL_USER] + [user[0] for user in USERS]
-        verifiers = dict(first.execute("SELECT rolname, rolpassword FROM pg_authid"))
-        for server in self.servers():
-            if server is not first:
-                server.execute(f"CREATE ROLE {CONTROL_USER} SUPERUSER LOGIN")
-                for name, _, attributes in USERS:
-                    server.execute(f"CREATE ROLE {name} LOGIN {attributes}")
-                for name in names:
-                    server.execute(f"ALTER ROLE {name} PASSWORD '{verifiers[name]}'")
-            server.execute(f"CREATE DATABASE {self.database} OWNER app")
+        first.execute(f"CREATE DATABASE {self.database} OWNER app")
+        for server in self.servers()[1:]:
+            self.create_users_on(server)
+
+    def create_users_on(self, server: Postgres):
+        verifiers = dict(self.shards[0].execute("SELECT rolname, rolpassword FROM pg_authid"))
+        for name, _, attributes in [(CONTROL_USER, None, "SUPERUSER"), *USERS]:
+            server.execute(f"CREATE ROLE {name} LOGIN {attributes} PASSWORD '{verifiers[name]}'")
+        server.execute(f"CREATE DATABASE {self.database} OWNER app")
 
     def add_replica(self, shard: Postgres, name: str) -> Postgres:
         replica = Postgres.replica_of(self.directory, shard, name)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 
@@ -38,9 +39,21 @@ class Postgres:
                  hba: list | None = None):
         self._place(directory, name)
         process.run(process.command(["cp", "-a", self._initdb(directory), self.data]))
-        self._write_settings({**_SETTINGS, **(settings or {})})
-        if hba is not None:
-            (self.data / "pg_hba.conf").write_text("\n".join(hba) + "\n")
+        self._settings, self._hba = {**_SETTINGS, **(settings or {})}, hba
+        self._configure()
+
+    def replace_by_empty(self):
+        """The server is lost with all that it had; another, without anything, takes its place."""
+        self.stop(signal.SIGKILL)
+        shutil.rmtree(self.data)
+        self._run_initdb(self.data)
+        self._configure()
+        self.start()
+
+    def _configure(self):
+        self._write_settings(self._settings)
+        if self._hba is not None:
+            (self.data / "pg_hba.conf").write_text("\n".join(self._hba) + "\n")
 
     def _place(self, directory: process.WorkDirectory, name: str):
         self.name = name
@@ -72,13 +85,17 @@ class Postgres:
                        f"application_name={self.name}'\n"
                        "recovery_target_timeline = 'latest'\n")
 
+    @staticmethod
+    def _run_initdb(data: pathlib.Path):
+        process.run(process.command(
+            [BINDIR / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync",
+             "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"]), cwd="/")
+
     @classmethod
     def _initdb(cls, directory) -> pathlib.Path:
         if directory.path not in cls._template:
             template = directory.make("template") / "pgdata"
-            process.run(process.command(
-                [BINDIR / "initdb", "-D", template, "-U", "postgres", "--auth=trust", "--no-sync",
-                 "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"]), cwd="/")
+            cls._run_initdb(template)
             cls._template[directory.path] = template
         return cls._template[directory.path]
 
