@@ -132,6 +132,10 @@ void NodePool::OnCleaned(Server& server, std::string_view rest) {
 
 void NodePool::OnCancelDone(Server& server) {
   if (server.cancels_in_flight > 0) --server.cancels_in_flight;
+  if (server.state == Server::State::kActive && server.owner != nullptr) {
+    server.owner->OnCancelDone(server);
+    return;
+  }
   if (server.state != Server::State::kCleaning || server.cancels_in_flight > 0 ||
       server.answers_due > 0) {
     return;

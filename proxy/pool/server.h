@@ -36,6 +36,8 @@ class ServerOwner {
   // The connection is gone (closed by the server, reset, or the node died). The owner must forget
   // `server` now.
   virtual void OnServerClosed(Server& server, const SqlError& reason) = 0;
+  // A cancel request to it is through: it has hit by now what it will.
+  virtual void OnCancelDone(Server&) {}
 
  protected:
   ~ServerOwner() = default;

@@ -349,6 +349,8 @@ void Fanout::EndIfAnswered() {
   for (const Branch& branch : branches_) {
     const bool waits = options_.move && !put_started_;  // for the others' rows
     if (branch.ready_owed > 0 || (!error_ && !branch.started && !waits)) return;
+    // It would hit the next statement.
+    if (branch.server != nullptr && branch.server->cancels_in_flight > 0) return;
   }
   if (!error_ && options_.move && !put_started_) {
     PutRows();

@@ -61,6 +61,7 @@ class Fanout {
   bool Has(const Server& server) const;
   void OnEvent(Server& server, const wire::MessageStream::Event& event);
   void OnClosed(const Server& server, const SqlError& reason);
+  void OnCancelDone() { EndIfAnswered(); }
   // Has the servers stop what they do.
   void Cancel();
 

@@ -74,6 +74,14 @@ bool Session::ReplaceError(const MessageStream::Event& event, std::string* inste
   return true;
 }
 
+void Session::OnCancelDone(Server& server) {
+  if (closing_ || fanout_ == nullptr || !fanout_->Has(server)) return;
+  host_.MarkDirty(*this);
+  fanout_->OnCancelDone();
+  if (fanout_->done()) OnFanoutDone();
+  GoOn();
+}
+
 // Something may have ended that the next message waits for.
 void Session::GoOn() {
   if (end_told_ && ending_->done()) {

@@ -67,6 +67,7 @@ class Session final : public ServerOwner, public PoolClient {
   void OnClientClosed();
   void OnServerBytes(Server& server, std::string_view bytes) override;
   void OnServerClosed(Server& server, const SqlError& reason) override;
+  void OnCancelDone(Server& server) override;
   void OnServer(Server& server) override;
   void OnServerFailed(const absl::Status& status) override;
   void OnSchemaRefreshed();

@@ -394,3 +394,18 @@ def test_a_session_keeps_the_defaults_that_it_began_with(shards, defaults):
             with pytest.raises(psycopg.errors.UndefinedTable):
                 value(new, x)
         assert value(old, x) == 0
+
+
+def test_what_a_shard_is_told_to_stop_hits_nothing_behind_it(two):
+    """The other has refused; this one may have done its part when it is told."""
+    first, _, x, y = two
+    first.execute("BEGIN")
+    for _ in range(150):
+        first.execute("SAVEPOINT s")
+        with pytest.raises(psycopg.errors.CheckViolation):
+            first.execute(f"UPDATE kv SET v = CASE k WHEN {x} THEN -1 ELSE 1 END WHERE k IN ({x}, {y})")
+        first.execute("ROLLBACK TO SAVEPOINT s")
+        for _ in range(6):
+            write(first, y, 2)
+    first.execute("COMMIT")
+    assert both(first, x, y) == [0, 2]

@@ -11,6 +11,9 @@
 namespace meridian {
 namespace {
 
+using testing::HasSubstr;
+using testing::IsEmpty;
+
 constexpr std::string_view kRead = "SELECT name FROM items";
 constexpr std::string_view kInsert = "INSERT INTO items VALUES (7, 'seven')";
 constexpr std::string_view kUpdate = "UPDATE items SET name = 'x'";
@@ -24,7 +27,8 @@ class CancelTest : public testing::Test {
           return std::make_unique<ReplayBackend>(
               std::vector<Exchange>{{QueryBytes(kRead), CommandAnswer("SELECT 0")},
                                     {QueryBytes("BEGIN"), Begun()},
-                                    {QueryBytes(kUpdate), failed}},
+                                    {QueryBytes(kUpdate), failed},
+                                    {QueryBytes("ROLLBACK"), CommandAnswer("ROLLBACK")}},
               ReplayBackend::Options{});
         }) {
     Send(kRead);
@@ -90,6 +94,22 @@ TEST_F(CancelTest, TheClientCancelsWhatSeveralShardsDo) {
   EXPECT_EQ(second.cancels, 1);
   stage_.ServerSpeaks(first, Begun().size());
   EXPECT_EQ(first.cancels, 1);
+}
+
+// Else it would hit the client's next statement.
+TEST_F(CancelTest, AnErrorWaitsForTheCancelsThatItHasCaused) {
+  stage_.client('a').seen.clear();
+  Send(kUpdate);
+  Stage::Link& first = LinkTo("s1.1");
+  Stage::Link& second = LinkTo("s2.1");
+  stage_.ServerSpeaks(second, Begun().size());
+  stage_.ServerSpeaks(first, first.answer.size());
+  stage_.ServerSpeaks(second, second.answer.size());  // before the request arrives
+  EXPECT_EQ(second.cancels, 1);
+  EXPECT_THAT(stage_.client('a').seen, IsEmpty());
+  stage_.Settle();
+  EXPECT_THAT(stage_.client('a').seen, HasSubstr("22012"));
+  EXPECT_THAT(stage_.problems, IsEmpty());
 }
 
 // The server rolls back when it finds that the connection is closed.
