@@ -75,10 +75,16 @@ bool Session::ReplaceError(const MessageStream::Event& event, std::string* inste
 }
 
 void Session::OnCancelDone(Server& server) {
-  if (closing_ || fanout_ == nullptr || !fanout_->Has(server)) return;
+  if (closing_) return;
   host_.MarkDirty(*this);
-  fanout_->OnCancelDone();
-  if (fanout_->done()) OnFanoutDone();
+  if (fanout_ != nullptr && fanout_->Has(server)) {
+    fanout_->OnCancelDone();
+    if (fanout_->done()) OnFanoutDone();
+  } else if (ending_ != nullptr) {
+    ending_->OnCancelDone();
+  } else {
+    return;
+  }
   GoOn();
 }
 

@@ -326,7 +326,8 @@ bool Session::CancelRunning() {
   if (AwaitsPrelude()) return cancel_behind_prelude_ = true;
   bool running = false;
   for (const Participant& participant : participants_) {
-    if (gate_ != nullptr || (ending_ != nullptr && ending_->Has(*participant.server)) ||
+    if (gate_ != nullptr ||
+        (ending_ != nullptr && ending_->open() && ending_->Has(*participant.server)) ||
         (active_ == participant.server && !pending_.empty())) {
       host_.CancelServer(*participant.server);
       running = true;
@@ -345,7 +346,7 @@ bool Session::AwaitsPrelude() {
 bool Session::CancelDeadlocked(uint64_t began_us, std::string detail) {
   if (!transaction_.open() || transaction_started_us_ != began_us) return false;
   // Before the decision a COMMIT that is cancelled fails everywhere.
-  if (ending_ != nullptr && ending_->decided()) return false;
+  if (ending_ != nullptr && !ending_->open()) return false;
   if (!CancelRunning()) return false;
   deadlock_ = std::make_unique<const Deadlock>(
       Deadlock{.statement = statements_done_,

@@ -189,6 +189,8 @@ void TransactionEnd::Advance() {
   if (!started_ || done()) return;
   for (const Branch& branch : branches_) {
     if (branch.owes) return;
+    // It would hit ROLLBACK PREPARED, and leave that to the recovery.
+    if (open() && branch.server != nullptr && branch.server->cancels_in_flight > 0) return;
   }
   switch (phase_) {
     case Phase::kPrepare:

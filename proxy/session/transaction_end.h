@@ -70,11 +70,14 @@ class TransactionEnd {
   void OnEvent(Server& server, const wire::MessageStream::Event& event);
   // The server is gone, before it has answered or after. Takes any server.
   void OnClosed(const Server& server, const SqlError& reason);
+  void OnCancelDone() { Advance(); }
 
   // All have answered.
   bool done() const { return phase_ == Phase::kDone; }
   // It is known how it ends, though not all servers have been told.
   bool decided() const { return done() || phase_ == Phase::kFinish; }
+  // Nothing has been decided: it can be cancelled.
+  bool open() const { return phase_ == Phase::kPrepare || phase_ == Phase::kDecide; }
   // To stop now would leave it to the recovery.
   bool settling() const { return started_ && !done() && several_wrote_; }
 
