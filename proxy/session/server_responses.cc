@@ -74,20 +74,6 @@ bool Session::ReplaceError(const MessageStream::Event& event, std::string* inste
   return true;
 }
 
-void Session::OnCancelDone(Server& server) {
-  if (closing_) return;
-  host_.MarkDirty(*this);
-  if (fanout_ != nullptr && fanout_->Has(server)) {
-    fanout_->OnCancelDone();
-    if (fanout_->done()) OnFanoutDone();
-  } else if (ending_ != nullptr) {
-    ending_->OnCancelDone();
-  } else {
-    return;
-  }
-  GoOn();
-}
-
 // Something may have ended that the next message waits for.
 void Session::GoOn() {
   if (end_told_ && ending_->done()) {
@@ -397,10 +383,7 @@ void Session::PopPending() {
     Confirm(pending_.front().detail->name);
     pending_.pop_front();
   }
-  if (cancel_behind_prelude_ && !pending_.empty() && !AwaitsPrelude()) {
-    cancel_behind_prelude_ = false;
-    host_.CancelServer(*active_);
-  }
+  if (cancel_behind_prelude_) CancelBehindPrelude();
 }
 
 // When a statement's first message comes. Those of a pipeline that come meanwhile have come with

@@ -226,9 +226,12 @@ class Session final : public ServerOwner, public PoolClient {
     SqlError error;
   };
 
-  // --- session.cc: input, ends
+  // --- session_cancel.cc
   bool CancelRunning();
   bool AwaitsPrelude();
+  void CancelBehindPrelude();
+
+  // --- session.cc: input, ends
   size_t Process(std::string_view input);
   void ProcessInbox();
   void CompactInbox();
