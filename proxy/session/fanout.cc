@@ -132,6 +132,7 @@ void Fanout::OnMessage(Branch& branch, const MessageStream::Event& event) {
       break;
     case wire::kErrorResponse: {
       branch.failed = true;
+      branch.alone |= branch.joining;
       Fail(wire::ToSqlError(wire::ParseErrorFields(event.body())));
       break;
     }
@@ -362,7 +363,21 @@ void Fanout::EndIfAnswered() {
   if (!error_ && options_.route == Route::kEvery) CheckEqualTags();
   if (!error_) ShowRowsInOrder();
   if (!error_ && options_.move) ShowHeldRows();
+  if (error_) TellWhatWasDoneAlone();
   done_ = true;
+}
+
+// A statement_timeout has hit the BEGIN: PostgreSQL has run the statement behind it all the same.
+void Fanout::TellWhatWasDoneAlone() {
+  for (const Branch& branch : branches_) {
+    if (!branch.alone || !branch.completed || branch.tag.starts_with("SELECT")) continue;
+    error_ = {.sqlstate = std::string(sqlstate::kTransactionResolutionUnknown),
+              .message = "the statement has taken effect on shard \"" +
+                         host_.router().map().shard(branch.shard).name + "\" alone",
+              .detail = "The transaction could not be opened there: " + error_->message + ".",
+              .hint = "Look at what it has written there, and undo it."};
+    return;
+  }
 }
 
 // A table that is the same on every shard must have changed in the same way on every shard.

@@ -104,6 +104,7 @@ class Fanout {
     bool started = false;
     bool joining = false;    // the answer to `begin` is still to come
     bool cancelled = false;  // meanwhile
+    bool alone = false;      // `begin` has failed: the statement is not part of the transaction
     size_t ready_owed = 0;   // ReadyForQuery messages that are still to come
     bool completed = false;  // CommandComplete of the statement came
     bool failed = false;
@@ -146,6 +147,7 @@ class Fanout {
   void ShowHeldRows();
   void SendCopyPieces(const std::vector<CopySplitter::Piece>& pieces);
   void CheckEqualTags();
+  void TellWhatWasDoneAlone();
 
   SessionHost& host_;
   wire::OutQueue& out_;

@@ -329,7 +329,13 @@ void Session::OnReady(Server& server, const MessageStream::Event& event) {
   Pending& pending = pending_.front();
   if (pending.failed && pending.purpose == Pending::Purpose::kBegin && status == wire::kIdle) {
     // What was sent behind it runs outside of the transaction that the client believes in.
-    Fatal(*std::exchange(prelude_error_, nullptr));
+    SqlError error = *std::exchange(prelude_error_, nullptr);
+    if (running_ && running_->writes) {
+      error.sqlstate = sqlstate::kTransactionResolutionUnknown;
+      error.message = "could not open the transaction on a server: " + error.message;
+      error.detail = "The statement behind BEGIN may have taken effect on its own.";
+    }
+    Fatal(error);
     return;
   }
   const bool visible = pending.show == Pending::Show::kForward;
