@@ -37,7 +37,7 @@ std::optional<uint64_t> CountOf(std::string_view tag) {
 }  // namespace
 
 Fanout::Fanout(SessionHost& host, wire::OutQueue& out, Options options)
-    : host_(host), out_(out), options_(std::move(options)) {}
+    : host_(host), out_(out), options_(std::move(options)), map_(host.router().shared_map()) {}
 
 Fanout::~Fanout() {
   for (const Branch& branch : branches_) {
@@ -373,7 +373,7 @@ void Fanout::TellWhatWasDoneAlone() {
     if (!branch.alone || !branch.completed || branch.tag.starts_with("SELECT")) continue;
     error_ = {.sqlstate = std::string(sqlstate::kTransactionResolutionUnknown),
               .message = "the statement has taken effect on shard \"" +
-                         host_.router().map().shard(branch.shard).name + "\" alone",
+                         map_->shard(branch.shard).name + "\" alone",
               .detail = "The transaction could not be opened there: " + error_->message + ".",
               .hint = "Look at what it has written there, and undo it."};
     return;

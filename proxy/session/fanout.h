@@ -83,10 +83,12 @@ class Fanout {
   bool shown() const { return shown_; }
   bool done() const { return done_; }
   const std::optional<SqlError>& error() const { return error_; }
-  // visit(shard, whether the statement has been completed there).
+  // visit(the shard's name, whether the statement has been completed there).
   template <typename Visit>
   void ForEachBranch(Visit visit) const {
-    for (const Branch& branch : branches_) visit(branch.shard, branch.completed);
+    for (const Branch& branch : branches_) {
+      visit(map_->shard(branch.shard).name, branch.completed);
+    }
   }
   // The command tag for the client: counts added up, or that of one shard. Precondition: done and
   // no error.
@@ -152,6 +154,7 @@ class Fanout {
   SessionHost& host_;
   wire::OutQueue& out_;
   Options options_;
+  const std::shared_ptr<const ShardMap> map_;  // when it began: another may come meanwhile
   std::vector<Branch> branches_;
   bool done_ = false;
   // kMove

@@ -314,9 +314,9 @@ void Session::OnFanoutDone() {
 // VACUUM, CREATE INDEX CONCURRENTLY and the like are transactions of their own on each shard.
 std::string Session::FanoutReport() const {
   std::string done, not_done;
-  fanout_->ForEachBranch([&](ShardIndex shard, bool completed) {
+  fanout_->ForEachBranch([&](const std::string& shard, bool completed) {
     std::string& list = completed ? done : not_done;
-    list += (list.empty() ? "" : ", ") + host_.router().map().shard(shard).name;
+    list += (list.empty() ? "" : ", ") + shard;
   });
   return "Done on " + (done.empty() ? "no shard" : done) + "; not done on " + not_done + ".";
 }

@@ -6,6 +6,7 @@
 #include "tests/proxy/pool/fake_host.h"
 #include "tests/proxy/session/message_text.h"
 #include "tests/proxy/session/replay_backend.h"
+#include "tests/proxy/session/shop_world.h"
 #include "tests/proxy/session/stage.h"
 
 namespace meridian {
@@ -50,6 +51,28 @@ TEST(FailedBeginTest, WhatOneShardHasDoneAloneIsTold) {
   EXPECT_THAT(Seen({{"s1.1", {Begin(), update, RollBack()}}, {"s2.1", {Begin(TimedOut()), alone}}},
                    {std::string(kUpdate)}),
               AllOf(HasSubstr("08007"), HasSubstr("shard \"s2\" alone"), HasSubstr("timeout")));
+}
+
+// Found by the fuzzer: the map by which a statement began may not be the one by which it ends.
+TEST(FailedBeginTest, TheShardIsNamedByTheMapOfItsBeginning) {
+  std::string text = kShop;
+  text.replace(text.find("s1, 100 "), 8, "").replace(text.find("s1 "), 3, "");
+  const World without_s1(text);
+  const Exchange update{QueryBytes(kUpdate), CommandAnswer("UPDATE 1", wire::kInTransaction)};
+  const Exchange alone{QueryBytes(kUpdate), CommandAnswer("UPDATE 1")};
+  const std::map<std::string, Script> scripts = {{"s1.1", {Begin(), update, RollBack()}},
+                                                 {"s2.1", {Begin(TimedOut()), alone}}};
+  Stage stage({}, [&](const std::string& name) {
+    return std::make_unique<ReplayBackend>(scripts.at(name), ReplayBackend::Options{});
+  });
+  stage.ClientSends('a', QueryBytes(kUpdate));
+  bool changed = false;
+  stage.Settle([&](Stage::Link& link, size_t available) {
+    if (!std::exchange(changed, true)) stage.ChangeMap(without_s1.map, without_s1.schema);
+    stage.ServerSpeaks(link, available);
+  });
+  EXPECT_THAT(stage.client('a').seen, HasSubstr("shard \"s2\" alone"));
+  EXPECT_THAT(stage.problems, IsEmpty());
 }
 
 TEST(FailedBeginTest, WhatHasFailedAsWellIsNot) {
