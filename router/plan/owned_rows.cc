@@ -73,7 +73,7 @@ class Rewriter {
       if (!reference.sharded() || !HasStrays(reference)) continue;
       if (statement.Is(NodeKind::kInsert) && query_.target == i) continue;
       absl::Status done = Check(statement, i);
-      if (done.ok()) done = Restrict(reference);
+      if (done.ok()) done = Restrict(i);
       if (!done.ok()) return done;
     }
     for (const auto& [at, block] : blocks_) {
@@ -162,13 +162,13 @@ class Rewriter {
     return std::pair(first, end);
   }
 
-  // Where the level of the name at token `from` ends, or its WHERE condition where there is one:
-  // the token behind it. What stands in parentheses is passed over.
-  size_t EndOfLevel(size_t from, std::optional<size_t>* where) const {
+  // Where the level of the name at token `from`, which is in `depth` parentheses there, ends, or
+  // its WHERE condition where there is one: the token behind it. What stands in parentheses is
+  // passed over.
+  size_t EndOfLevel(size_t from, int depth, std::optional<size_t>* where) const {
     constexpr std::string_view kBehindWhere[] = {"returning", "for",   "group",     "having",
                                                  "window",    "order", "limit",     "offset",
                                                  "fetch",     "union", "intersect", "except"};
-    int depth = 0;
     for (size_t i = from; i < tokens_.size(); ++i) {
       const std::string_view text = TextOf(tokens_[i]);
       const bool symbol = tokens_[i].kind == TokenKind::kSymbol;
@@ -183,25 +183,46 @@ class Rewriter {
     return tokens_.size();
   }
 
-  // Whether the parentheses around the name, if there are any, are those of a query.
-  bool IsInQuery(size_t name) const {
+  // The parentheses around the name within its level: of joins, and of ONLY. nullopt: those of a
+  // statement that is no plain query.
+  std::optional<int> ParenthesesOf(size_t name) const {
+    constexpr std::string_view kOthers[] = {"with",   "values", "insert",
+                                            "update", "delete", "merge"};
+    int plain = 0;
     int depth = 0;
     for (size_t i = name; i > 0; --i) {
       const std::string_view text = TextOf(tokens_[i - 1]);
       if (tokens_[i - 1].kind != TokenKind::kSymbol) continue;
       if (text == ")" || text == "]") ++depth;
-      if ((text == "(" || text == "[") && --depth < 0) {
-        return IsWord(tokens_[i], "select") || IsWord(tokens_[i], "table");
+      if ((text != "(" && text != "[") || --depth >= 0) continue;
+      depth = 0;
+      if (IsWord(tokens_[i], "select") || IsWord(tokens_[i], "table")) break;
+      for (const std::string_view word : kOthers) {
+        if (IsWord(tokens_[i], word)) return std::nullopt;
       }
+      ++plain;
     }
-    return true;
+    return plain;
   }
 
-  absl::Status Restrict(const TableReference& reference) {
+  // Whether a join with an alias is around it: its columns go by that name alone.
+  bool IsHidden(size_t reference) const {
+    for (const auto& level : query_.levels) {
+      for (const Level::Entry& entry : level->entries) {
+        if (entry.reference == reference && entry.hidden) return true;
+      }
+    }
+    return false;
+  }
+
+  absl::Status Restrict(size_t index) {
+    const TableReference& reference = query_.references[index];
     const auto name = NameAt(reference);
     if (!name.ok()) return name.status();
     const auto [first, end] = *name;
-    if (!IsInQuery(first)) return CannotLeaveOut(reference, "has it in parentheses");
+    const std::optional<int> parentheses = ParenthesesOf(first);
+    if (!parentheses) return CannotLeaveOut(reference, "has it in a query of its own");
+    if (IsHidden(index)) return CannotLeaveOut(reference, "has a join with an alias around it");
     if (first > 0 && IsWord(tokens_[first - 1], "table")) {
       RestrictTable(reference, first, end);
       return absl::OkStatus();
@@ -210,12 +231,13 @@ class Rewriter {
     if (reference.aliased) {
       size_t alias = end;
       if (alias < tokens_.size() && TextOf(tokens_[alias]) == "*") ++alias;  // t * AS a
+      if (alias < tokens_.size() && TextOf(tokens_[alias]) == ")") ++alias;  // ONLY (t) AS a
       if (alias < tokens_.size() && IsWord(tokens_[alias], "as")) ++alias;
       if (alias >= tokens_.size()) return CannotLeaveOut(reference, "cannot be read");
       qualifier = TextOf(tokens_[alias]);
     }
     std::optional<size_t> where;
-    const size_t last = tokens_[EndOfLevel(end, &where) - 1].range.end;
+    const size_t last = tokens_[EndOfLevel(end, *parentheses, &where) - 1].range.end;
     Block& block = blocks_[where ? tokens_[*where].range.end : last];
     block.has_where = where.has_value();
     block.end = last;

@@ -15,7 +15,7 @@
 namespace meridian {
 
 // `statement` is the only one of planning->text. 55006 with a hint where the text cannot be changed
-// so: views of moving tables, MERGE, joins in parentheses.
+// so: views of moving tables, MERGE, joins that have an alias.
 absl::StatusOr<std::string> LeaveOutStrays(const Node& statement, Planning* planning,
                                            ShardIndex shard);
 

@@ -75,9 +75,13 @@ def test_without_the_note_they_would_be_seen(moving):
 
 
 READS = ["SELECT k, v FROM t", "SELECT a.k, a.v FROM public.t AS a", "TABLE t",
-         "SELECT k, v FROM ONLY t", "SELECT k, v FROM t WHERE v > 0 OR k < 0", "SELECT * FROM t FOR UPDATE",
+         "SELECT k, v FROM ONLY t", "SELECT * FROM ONLY (t)",
+         "SELECT a.k, a.v FROM ONLY (t) AS a WHERE a.v > 0 OR true", "SELECT k, v FROM t WHERE v > 0 OR k < 0",
+         "SELECT * FROM t FOR UPDATE",
          "SELECT public.t.k, public.t.v FROM public.t", "SELECT z, y FROM t AS a (z, y) WHERE y = 1 OR z = 0",
          "SELECT t.k, t.v FROM t JOIN t AS u ON u.k = t.k WHERE u.v > 0 OR t.v > 0",
+         "SELECT t.k, t.v FROM (t JOIN t AS u ON u.k = t.k) WHERE u.v > 0 OR t.v > 0 FOR UPDATE OF t",
+         "SELECT t.k, t.v FROM ((t JOIN t AS u USING (k)) JOIN t AS w USING (k))",
          "SELECT k, v FROM t WHERE k BETWEEN 0 AND 199", "SELECT t.k, t.v FROM t WHERE k > -1 -- all\n"]
 
 
@@ -104,6 +108,7 @@ def test_copies(client, sql):
 @pytest.mark.parametrize("sql, count", [
     ("UPDATE t SET v = v + 1", ROWS), ("UPDATE t AS a SET v = a.v + 1 WHERE v = 1 OR true", ROWS),
     ("UPDATE t SET v = v + 1 WHERE k IN (60, 160, 10)", 3), ("DELETE FROM t", ROWS),
+    ("UPDATE ONLY (t) SET v = 2", ROWS), ("DELETE FROM ONLY (t) AS x WHERE x.v = 1 OR true", ROWS),
     ("DELETE FROM t x WHERE x.v < 50 OR x.v > 50", ROWS)])
 @pytest.mark.parametrize("prepare", [False, True])
 def test_writes(moving, client, sql, count, prepare):
@@ -132,8 +137,7 @@ def test_in_a_transaction_with_one_snapshot(client):
     assert len(client.execute("SELECT k FROM t").fetchall()) == ROWS
 
 
-@pytest.mark.parametrize("sql", ["SELECT * FROM ONLY (t)",
-                                 "UPDATE t SET k = 60 WHERE k = 120", "UPDATE t SET k = 170 WHERE v = 1"])
+@pytest.mark.parametrize("sql", ["UPDATE t SET k = 60 WHERE k = 120", "UPDATE t SET k = 170 WHERE v = 1"])
 @pytest.mark.parametrize("prepare", [False, True])
 def test_what_cannot_leave_them_out_is_refused(client, sql, prepare):
     with pytest.raises(psycopg.errors.ObjectInUse, match="moved between shards"):
