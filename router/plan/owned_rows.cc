@@ -1,5 +1,6 @@
 #include "router/plan/owned_rows.h"
 
+#include <absl/strings/ascii.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -223,15 +224,14 @@ class Rewriter {
     const std::optional<int> parentheses = ParenthesesOf(first);
     if (!parentheses) return CannotLeaveOut(reference, "has it in a query of its own");
     if (IsHidden(index)) return CannotLeaveOut(reference, "has a join with an alias around it");
-    if (first > 0 && IsWord(tokens_[first - 1], "table")) {
-      RestrictTable(reference, first, end);
+    const auto [relation, behind] = WithOnly(first, end);
+    if (relation > 0 && IsWord(tokens_[relation - 1], "table")) {
+      RestrictTable(reference, relation, behind);
       return absl::OkStatus();
     }
     std::string qualifier(TextOf(tokens_[end - 1]));
     if (reference.aliased) {
-      size_t alias = end;
-      if (alias < tokens_.size() && TextOf(tokens_[alias]) == "*") ++alias;  // t * AS a
-      if (alias < tokens_.size() && TextOf(tokens_[alias]) == ")") ++alias;  // ONLY (t) AS a
+      size_t alias = behind;
       if (alias < tokens_.size() && IsWord(tokens_[alias], "as")) ++alias;
       if (alias >= tokens_.size()) return CannotLeaveOut(reference, "cannot be read");
       qualifier = TextOf(tokens_[alias]);
@@ -245,7 +245,20 @@ class Rewriter {
     return absl::OkStatus();
   }
 
-  // TABLE t is SELECT * FROM t.
+  // The tokens of the name [first, end) with what says whether its children are meant: ONLY t,
+  // ONLY (t), t *.
+  std::pair<size_t, size_t> WithOnly(size_t first, size_t end) const {
+    const auto is = [&](size_t token, std::string_view symbol) {
+      return token < tokens_.size() && TextOf(tokens_[token]) == symbol;
+    };
+    const size_t open = first > 0 && is(first - 1, "(") ? 1 : 0;
+    if (first > open && IsWord(tokens_[first - 1 - open], "only")) {
+      return {first - 1 - open, end + open};
+    }
+    return {first, is(end, "*") ? end + 1 : end};
+  }
+
+  // TABLE t is SELECT * FROM t. `first` and `end` as WithOnly gives them.
   void RestrictTable(const TableReference& reference, size_t first, size_t end) {
     const size_t begin = tokens_[first].range.begin;
     const size_t stop = tokens_[end - 1].range.end;
@@ -264,6 +277,8 @@ class Rewriter {
     for (const Edit& edit : edits_) {
       text.append(planning_.text.substr(at, edit.begin - at)).append(edit.text);
       at = edit.end;
+      // A word may have stood right behind a symbol: x = 'y'RETURNING x.
+      if (at < planning_.text.size() && absl::ascii_isalpha(planning_.text[at])) text += ' ';
     }
     return text.append(planning_.text.substr(at));
   }

@@ -75,7 +75,8 @@ def test_without_the_note_they_would_be_seen(moving):
 
 
 READS = ["SELECT k, v FROM t", "SELECT a.k, a.v FROM public.t AS a", "TABLE t",
-         "SELECT k, v FROM ONLY t", "SELECT * FROM ONLY (t)",
+         "TABLE t *", "TABLE ONLY t",
+         "TABLE ONLY (t)", "SELECT k, v FROM ONLY t", "SELECT * FROM ONLY (t)",
          "SELECT a.k, a.v FROM ONLY (t) AS a WHERE a.v > 0 OR true", "SELECT k, v FROM t WHERE v > 0 OR k < 0",
          "SELECT * FROM t FOR UPDATE",
          "SELECT public.t.k, public.t.v FROM public.t", "SELECT z, y FROM t AS a (z, y) WHERE y = 1 OR z = 0",
