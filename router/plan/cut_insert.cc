@@ -59,14 +59,15 @@ bool FindRows(std::string_view text, size_t values_word, bool standard_conformin
   Token token = scanner.Next();
   for (;; token = scanner.Next()) {
     if (token.kind == TokenKind::kEnd || token.kind == TokenKind::kError) return false;
-    if (scanner.depth() == 0 && IsValuesWord(token, text) && values_word-- == 0) break;
+    if (IsValuesWord(token, text) && values_word-- == 0) break;
   }
+  const int depth = scanner.depth();  // INSERT INTO t (VALUES ...)
   found->rows_begin = token.range.end;
   do {
     token = scanner.Next();
     if (!scanner.Is(token, '(')) return false;
     const uint32_t begin = token.range.begin;
-    while (scanner.depth() > 0) {
+    while (scanner.depth() > depth) {
       token = scanner.Next();
       if (token.kind == TokenKind::kEnd || token.kind == TokenKind::kError) return false;
     }
@@ -116,13 +117,13 @@ class Renumberer {
 }  // namespace
 
 size_t ValuesWordBefore(std::string_view text, int64_t location, bool standard_conforming_strings) {
-  DepthScanner scanner(text, standard_conforming_strings);
+  Scanner scanner(text, standard_conforming_strings);
   size_t count = 0;
   for (Token token = scanner.Next();
        token.kind != TokenKind::kEnd && token.kind != TokenKind::kError &&
        token.range.begin < location;
        token = scanner.Next()) {
-    if (scanner.depth() == 0 && IsValuesWord(token, text)) ++count;
+    if (IsValuesWord(token, text)) ++count;
   }
   return count == 0 ? 0 : count - 1;
 }

@@ -22,7 +22,7 @@ absl::StatusOr<std::vector<ShardInsert>> CutInsert(const InsertRows& insert,
                                                    const Values& values,
                                                    bool standard_conforming_strings);
 
-// Which VALUES outside of parentheses is the last one before `location` in `text`.
+// Which VALUES is the last one before `location` in `text`.
 size_t ValuesWordBefore(std::string_view text, int64_t location, bool standard_conforming_strings);
 
 }  // namespace meridian

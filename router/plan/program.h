@@ -33,8 +33,7 @@ struct InsertRows {
   std::vector<int32_t> modifiers;
   // Per row, the values of the key columns, in the distribution's order.
   std::vector<absl::InlinedVector<Operand, 1>> keys;
-  // Which VALUES outside of parentheses starts the rows (0: the first; a table may be called
-  // values).
+  // Which VALUES starts the rows (0: the first; a table may be called values).
   size_t values_word = 0;
   // Why the rows may not go to several shards; ok: they may.
   absl::Status split_refusal;

@@ -11,6 +11,7 @@ SELECT * FROM kv WHERE k BETWEEN 5020 AND 5022;
 INSERT INTO kv VALUES (5001, 'again', 1) ON CONFLICT DO NOTHING;
 INSERT INTO kv VALUES (5001, 'upserted', 1) ON CONFLICT (k) DO UPDATE SET v = excluded.v;
 INSERT INTO kv VALUES (5001, 'u', 1), (5002, 'u', 2), (5030, 'u', 3), (5031, 'u', 4) ON CONFLICT (k) DO UPDATE SET v = excluded.v, n = kv.n + 1;
+INSERT INTO kv (k, v) (VALUES (5901, 'in parentheses'), (5902, 'p'), (5903, 'p'), (5904, 'p')) RETURNING k, v;
 INSERT INTO kv VALUES (NULL, 'no key', 1);
 INSERT INTO kv (v) VALUES ('no key');
 INSERT INTO kv VALUES (5040, 'ok', 1), (NULL, 'no key', 1);

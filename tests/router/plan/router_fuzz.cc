@@ -1,5 +1,5 @@
 // Any text: Analyze must not crash, an answer from the plan cache must be the one that planning
-// anew gives, and what a shard with stray rows is sent must be a statement that can be read.
+// anew gives, and what is sent to a shard instead of the text must be a statement that can be read.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -37,13 +37,18 @@ void Require(bool condition, const char* what, const std::string& text) {
 
 constexpr size_t kMaxParsedTextBytes = 4096;
 
+void CheckReadable(const Router& router, const std::string& text, const SqlContext& context) {
+  if (text.size() > kMaxParsedTextBytes) return;
+  Require(router.OwnedText(text, context, {}, ShardIndex{1}).ok(), "cannot be read", text);
+}
+
 void CheckOwnedText(const Router& router, std::string_view text, const SqlContext& context) {
   const auto owned = router.OwnedText(text, context, {}, ShardIndex{1});
   if (!owned.ok()) {
     Require(ToSqlError(owned.status()).sqlstate == sqlstate::kObjectInUse,
             "strays cannot be left out", std::string(text));
-  } else if (owned->size() <= kMaxParsedTextBytes) {
-    Require(router.OwnedText(*owned, context, {}, ShardIndex{1}).ok(), "cannot be read", *owned);
+  } else {
+    CheckReadable(router, *owned, context);
   }
 }
 
@@ -81,7 +86,10 @@ std::string Summary(const Router& router, std::string_view text, const SqlContex
       const auto inserts = router.SplitInsert(s, values);
       Require(inserts.ok(), "cannot be split", std::string(text));
       size_t rows = 0;
-      for (const ShardInsert& insert : *inserts) rows += insert.rows.size();
+      for (const ShardInsert& insert : *inserts) {
+        CheckReadable(router, insert.text, context);
+        rows += insert.rows.size();
+      }
       summary += fmt::format(" {} rows", rows);
     }
     router.Candidates(s, {});
