@@ -229,7 +229,9 @@ class Rewriter {
       RestrictTable(reference, relation, behind);
       return absl::OkStatus();
     }
-    std::string qualifier(TextOf(tokens_[end - 1]));
+    // With its schema, where that is written: t may be in several.
+    const size_t begin = tokens_[first].range.begin;
+    std::string qualifier(planning_.text.substr(begin, tokens_[end - 1].range.end - begin));
     if (reference.aliased) {
       size_t alias = behind;
       if (alias < tokens_.size() && IsWord(tokens_[alias], "as")) ++alias;

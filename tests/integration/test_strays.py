@@ -109,6 +109,7 @@ def test_copies(client, sql):
 @pytest.mark.parametrize("sql, count", [
     ("UPDATE t SET v = v + 1", ROWS), ("UPDATE t AS a SET v = a.v + 1 WHERE v = 1 OR true", ROWS),
     ("UPDATE t SET v = v + 1 WHERE k IN (60, 160, 10)", 3), ("DELETE FROM t", ROWS),
+    ("UPDATE public.t SET v = 2", ROWS), ("DELETE FROM ONLY public.t WHERE public.t.v = 1", ROWS),
     ("UPDATE ONLY (t) SET v = 2", ROWS), ("DELETE FROM ONLY (t) AS x WHERE x.v = 1 OR true", ROWS),
     ("DELETE FROM t x WHERE x.v < 50 OR x.v > 50", ROWS)])
 @pytest.mark.parametrize("prepare", [False, True])
