@@ -135,6 +135,10 @@ class InsertPlanner {
     if (insert_.on_conflict() && !insert_.returning().empty()) {
       why = "has both ON CONFLICT and RETURNING";
     }
+    // VALUES takes them as any query does; each shard would have its own first rows.
+    const SelectView source = insert_.source();
+    if (source.limit() || source.offset()) why = "has LIMIT or OFFSET";
+    if (!source.order_by().empty()) why = "has ORDER BY";
     if (why.empty()) return absl::OkStatus();
     return Refused(fmt::format("an INSERT with rows for several shards {}", why),
                    "Insert the rows of each shard in a statement of its own.");

@@ -176,6 +176,7 @@ class Rewriter {
       if (symbol && (text == "(" || text == "[")) ++depth;
       if (symbol && (text == ")" || text == "]") && --depth < 0) return i;
       if (depth > 0 || tokens_[i].kind != TokenKind::kWord) continue;
+      if (TextOf(tokens_[i - 1]) == ".") continue;  // a column: t.order
       if (IsWord(tokens_[i], "where")) *where = i;
       for (const std::string_view word : kBehindWhere) {
         if (IsWord(tokens_[i], word)) return i;
